@@ -1,0 +1,1 @@
+"""pgkeel's logic: plain typed Python, no Ansible import, no print, no global state."""

@@ -1,0 +1,1 @@
+"""Backups that are believed only once restored: manifest, dump, restore, drill."""

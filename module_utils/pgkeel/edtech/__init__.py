@@ -1,0 +1,1 @@
+"""The EdTech reference database: deterministic data and the application's workload."""

@@ -1,0 +1,1 @@
+"""The lab: a real Debian server in a network namespace, and an S3 store."""

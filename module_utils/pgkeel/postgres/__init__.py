@@ -1,0 +1,1 @@
+"""Connecting to PostgreSQL, typed catalog reads, settings, and the proving ground."""

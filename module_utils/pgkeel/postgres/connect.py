@@ -1,0 +1,76 @@
+"""Connecting to PostgreSQL, with errors an operator can act on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from ..errors import PgkeelError
+
+# Shared by every module that talks to PostgreSQL; documented in plugins/doc_fragments/pgkeel_connection.py.
+CONNECTION_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "login_host": {"type": "str", "default": ""},
+    "login_unix_socket": {"type": "str", "default": ""},
+    "login_port": {"type": "int", "default": 5432},
+    "login_user": {"type": "str", "default": "postgres"},
+    "login_password": {"type": "str", "default": "", "no_log": True},
+    "login_db": {"type": "str", "default": "postgres"},
+}
+
+
+@dataclass(frozen=True)
+class Login:
+    """Where and as whom to connect; an empty host means the local socket."""
+
+    host: str = ""
+    port: int = 5432
+    user: str = "postgres"
+    password: str = field(default="", repr=False)
+    database: str = "postgres"
+    connect_timeout: int = 10
+    """Seconds."""
+
+    @classmethod
+    def from_arguments(cls, arguments: dict[str, Any]) -> Login:
+        """Take the ``login_*`` arguments of a module; other keys are ignored."""
+        return cls(
+            host=arguments.get("login_host") or arguments.get("login_unix_socket") or "",
+            port=int(arguments.get("login_port") or 5432),
+            user=arguments.get("login_user") or "postgres",
+            password=arguments.get("login_password") or "",
+            database=arguments.get("login_db") or "postgres",
+        )
+
+    def describe(self) -> str:
+        """The target in words, without the password."""
+        where = f"{self.host}:{self.port}" if self.host else f"the local socket, port {self.port}"
+        return f"database {self.database!r} as {self.user!r} on {where}"
+
+
+def connect(login: Login, *, autocommit: bool = True, application_name: str = "pgkeel") -> psycopg.Connection[TupleRow]:
+    """Open a connection; the caller closes it (``with connect(...) as connection``).
+
+    Raises PgkeelError when the server cannot be reached or refuses the login.
+    """
+    parameters: dict[str, Any] = {
+        "port": login.port,
+        "user": login.user,
+        "dbname": login.database,
+        "connect_timeout": login.connect_timeout,
+        "application_name": application_name,
+    }
+    if login.host:
+        parameters["host"] = login.host
+    if login.password:
+        parameters["password"] = login.password
+    try:
+        return psycopg.connect(autocommit=autocommit, **parameters)
+    except psycopg.OperationalError as error:
+        reason = str(error).strip().splitlines()[-1] if str(error).strip() else "no reason given"
+        raise PgkeelError(
+            f"Cannot connect to {login.describe()}: {reason}",
+            "Check that PostgreSQL runs there, that the name, port and password are right, and that pg_hba.conf admits this login",
+        ) from error

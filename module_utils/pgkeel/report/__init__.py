@@ -1,0 +1,1 @@
+"""The findings model and its renderings: HTML, Markdown, JSON."""
