@@ -51,7 +51,7 @@ class Login:
 
 
 def connect(login: Login, *, autocommit: bool = True, application_name: str = "pgkeel") -> psycopg.Connection[TupleRow]:
-    """Open a connection; the caller closes it (``with connect(...) as connection``).
+    """Open a connection, which the caller closes: use it as a context manager.
 
     Raises PgkeelError when the server cannot be reached or refuses the login.
     """
@@ -72,5 +72,5 @@ def connect(login: Login, *, autocommit: bool = True, application_name: str = "p
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else "no reason given"
         raise PgkeelError(
             f"Cannot connect to {login.describe()}: {reason}",
-            "Check that PostgreSQL runs there, that the name, port and password are right, and that pg_hba.conf admits this login",
+            "Check that PostgreSQL runs there, that name, port and password are right, and that pg_hba.conf admits this login",
         ) from error
