@@ -1,0 +1,126 @@
+"""The lab's own keys and certificates, made once and kept with its state."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from .identity import Lab
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class StoreKeys:
+    """The S3 credentials of the lab's store."""
+
+    access_key: str
+    secret_key: str
+
+
+def ensure_ssh_key(lab: Lab) -> bool:
+    """Make the key pair that logs in on the lab's servers; True if it was missing."""
+    private = lab.state / "ssh" / "id_ed25519"
+    if private.exists():
+        return False
+    private.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    private.with_suffix(".pub").write_bytes(public + b" pgkeel-lab\n")
+    _write_private(
+        private,
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()),
+    )
+    return True
+
+
+def ensure_store_keys(lab: Lab) -> StoreKeys:
+    """Return the store's credentials, drawn at random the first time."""
+    path = lab.state / "store" / "keys"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write_private(path, f"LAB{secrets.token_hex(8).upper()}\n{secrets.token_urlsafe(30)}\n".encode())
+    access_key, secret_key = path.read_text().split()
+    return StoreKeys(access_key, secret_key)
+
+
+def ensure_certificates(lab: Lab) -> bool:
+    """Make the lab's authority and the store's certificate for its address; True if they were missing or for another address."""
+    folder = lab.state / "tls"
+    if (folder / "store.pem").exists() and (folder / "address").read_text() == str(lab.gateway):
+        return False
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    now = datetime.now(UTC)
+    authority_key = ec.generate_private_key(ec.SECP256R1())
+    authority_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"pgkeel lab {lab.id}")])
+    authority = (
+        _certificate(authority_name, authority_name, authority_key.public_key(), now)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(sign=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key()), critical=False)
+        .sign(authority_key, hashes.SHA256())
+    )
+    store_key = ec.generate_private_key(ec.SECP256R1())
+    store = (
+        _certificate(
+            x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "object store")]), authority_name, store_key.public_key(), now
+        )
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(sign=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(str(lab.gateway)))]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
+        .sign(authority_key, hashes.SHA256())
+    )
+    (folder / "ca.pem").write_bytes(authority.public_bytes(serialization.Encoding.PEM))
+    _write_private(
+        folder / "store.key",
+        store_key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
+    )
+    (folder / "address").write_text(str(lab.gateway))
+    (folder / "store.pem").write_bytes(store.public_bytes(serialization.Encoding.PEM))  # last: its presence means "complete"
+    return True
+
+
+def _certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _DAY)
+        .not_valid_after(now + 365 * _DAY)
+    )
+
+
+def _key_usage(*, sign: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        key_cert_sign=sign,
+        crl_sign=sign,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    """Write a secret so that it never exists with wider rights than 0600, whole or not at all."""
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    part.touch(mode=0o600)
+    part.write_bytes(content)
+    part.replace(path)

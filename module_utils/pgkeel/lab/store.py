@@ -1,0 +1,152 @@
+"""The lab's object store: SeaweedFS over TLS on the bridge's address, standing in for R2."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from ..errors import PgkeelError
+from .credentials import StoreKeys, ensure_certificates, ensure_store_keys
+from .identity import S3_PORT, Lab
+from .kernel import end_processes, processes_with
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_START_SECONDS = 60
+
+
+def ensure_store(lab: Lab, weed: str, buckets: list[str]) -> bool:
+    """Have the store answer over TLS with its buckets made; True if anything had to be done.
+
+    ``weed`` is the path of SeaweedFS's program.
+    """
+    changed = ensure_certificates(lab)
+    keys = ensure_store_keys(lab)
+    if changed or not store_answers(lab):
+        end_processes(_marker(lab), patience=10)
+        _start(lab, weed, keys)
+        changed = True
+    client = _client(lab, keys)
+    have = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
+    for bucket in sorted(set(buckets) - have):
+        _create_bucket(client, bucket)
+        changed = True
+    return changed
+
+
+def remove_store(lab: Lab) -> bool:
+    """End the store and delete what it held; True if there was anything."""
+    # A SeaweedFS that ran out of volumes ignores SIGTERM: after a second it is ended all the same.
+    changed = end_processes(_marker(lab), patience=1)
+    folder = lab.state / "store"
+    if folder.exists():
+        shutil.rmtree(folder)
+        changed = True
+    return changed
+
+
+def store_runs(lab: Lab) -> bool:
+    """Whether a process of the store is there, healthy or not."""
+    return bool(processes_with(_marker(lab)))
+
+
+def store_answers(lab: Lab) -> bool:
+    """Whether the store speaks HTTP over our TLS; 403 to an anonymous request is an answer."""
+    authority = lab.state / "tls" / "ca.pem"
+    if not authority.exists():
+        return False
+    try:
+        context = ssl.create_default_context(cafile=str(authority))
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+        opener.open(lab.endpoint, timeout=3).close()
+    except urllib.error.HTTPError as error:
+        error.close()
+    except (OSError, ssl.SSLError):
+        return False
+    return True
+
+
+def _marker(lab: Lab) -> str:
+    return f"-dir={lab.state / 'store' / 'data'}"
+
+
+def _start(lab: Lab, weed: str, keys: StoreKeys) -> None:
+    folder = lab.state / "store"
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    config = folder / "s3.json"
+    config.touch(mode=0o600)
+    identity = {
+        "name": "pgkeel",
+        "credentials": [{"accessKey": keys.access_key, "secretKey": keys.secret_key}],
+        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+    }
+    config.write_text(json.dumps({"identities": [identity]}))
+    command = [
+        weed,
+        f"-logdir={folder}",
+        "server",
+        _marker(lab),
+        f"-ip={lab.gateway}",
+        f"-ip.bind={lab.gateway}",
+        "-master.telemetry=false",
+        "-master.volumeSizeLimitMB=256",
+        "-volume.max=500",  # a bucket takes seven volumes, and the default is eight in all
+        "-filer",
+        "-s3",
+        f"-s3.port={S3_PORT}",
+        f"-s3.config={config}",
+        f"-s3.cert.file={lab.state / 'tls' / 'store.pem'}",
+        f"-s3.key.file={lab.state / 'tls' / 'store.key'}",
+    ]
+    log = folder / "weed.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=folder, start_new_session=True)
+    deadline = time.monotonic() + _START_SECONDS
+    while not store_answers(lab):
+        if process.poll() is not None or time.monotonic() > deadline:
+            words = " ".join(log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-2:])
+            raise PgkeelError(f"The lab's object store did not come up at {lab.endpoint}: {words}", f"See {log}")
+        time.sleep(0.1)
+
+
+def _client(lab: Lab, keys: StoreKeys) -> S3Client:
+    return boto3.client(
+        "s3",
+        endpoint_url=lab.endpoint,
+        region_name="auto",
+        aws_access_key_id=keys.access_key,
+        aws_secret_access_key=keys.secret_key,
+        verify=str(lab.state / "tls" / "ca.pem"),
+        config=Config(s3={"addressing_style": "path"}, connect_timeout=5, read_timeout=30, proxies={}),
+    )
+
+
+def _create_bucket(client: S3Client, bucket: str) -> None:
+    """Create a bucket and write to it once: the store answers before its volumes are ready."""
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou, client.exceptions.BucketAlreadyExists):
+                client.create_bucket(Bucket=bucket)
+            client.put_object(Bucket=bucket, Key=".ready", Body=b"")
+            client.delete_object(Bucket=bucket, Key=".ready")
+        except ClientError as error:
+            if time.monotonic() > deadline:
+                raise PgkeelError(
+                    f"The lab's object store does not accept writes to bucket {bucket}: {error}", "Run `make lab-down` and again"
+                ) from error
+            time.sleep(0.25)
+        else:
+            return
