@@ -1,0 +1,90 @@
+"""The files that settings are written to."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from ..errors import PgkeelError
+from .settings_plan import faults, read_server
+
+HEADER = "# Written by pgkeel and replaced as a whole: put your own settings into 90-operator.conf.\n"
+
+
+def quote(value: str) -> str:
+    """A value as postgresql.conf wants it; backslashes would be escapes there."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def render(settings: Mapping[str, str], purpose: str) -> str:
+    """The text of one file; the order of names is fixed, so that equal settings give equal files."""
+    return HEADER + f"# {purpose}\n" + "".join(f"{name} = {quote(settings[name])}\n" for name in sorted(settings))
+
+
+def read(path: Path) -> str:
+    """The text of a file; empty where there is none. Raises PgkeelError when it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise PgkeelError(f"Cannot read {path}: {error.strerror}", "Run this as the system user postgres or as root") from error
+
+
+def replace(path: Path, text: str, mode: int = 0o644) -> None:
+    """Put a text in place of a file in one step, so that a reader or a crash sees the old one or the new one.
+
+    The folder's owner becomes the file's, for a run as root. Raises PgkeelError when the folder cannot be written.
+    """
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fchmod(file.fileno(), mode)
+                folder = path.parent.stat()
+                if os.geteuid() == 0:
+                    os.fchown(file.fileno(), folder.st_uid, folder.st_gid)
+                os.fsync(file.fileno())
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise PgkeelError(
+            f"Cannot write {path}: {error.strerror}",
+            "Check that the folder exists, has room, and belongs to the system user postgres",
+        ) from error
+
+
+def apply(connection: psycopg.Connection[TupleRow], texts: Mapping[Path, str]) -> None:
+    """Write files and let PostgreSQL read them, without loading them; put the old ones back when it cannot.
+
+    Raises PgkeelError with PostgreSQL's own remark.
+    """
+    before = {path: read(path) for path in texts}
+    for path, text in texts.items():
+        replace(path, text)
+    server = read_server(connection)
+    broken = faults(server)
+    unread = [path for path in texts if not any(Path(entry.file) == path for entry in server.entries) and " = " in texts[path]]
+    if not broken and not unread:
+        return
+    for path, text in before.items():
+        if text:
+            replace(path, text)
+        else:
+            path.unlink(missing_ok=True)
+    if broken:
+        cause = f"PostgreSQL cannot load the new settings: {broken[0].error} in {broken[0].file}, line {broken[0].line}"
+        raise PgkeelError(cause, "The previous files are back in place; correct the setting and run again")
+    raise PgkeelError(
+        f"PostgreSQL does not read {unread[0]}, and the previous files are back in place",
+        f"Add \"include_dir = '{unread[0].parent.name}'\" to its postgresql.conf",
+    )

@@ -1,0 +1,290 @@
+"""What a set of wanted settings changes on a server, and whether it takes a reload or a restart."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.rows import TupleRow, class_row
+
+from ..errors import PgkeelError
+from .settings import Setting, Value, check, parse_libraries, readable, render_libraries, same, text_of
+
+PRELOAD = "shared_preload_libraries"
+
+# A session that sees one of these sees its own value, not the server's.
+SESSION_SOURCES = frozenset({"client", "database", "database user", "session", "user", "interactive"})
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One line of the configuration files as they are on disk, loaded or not."""
+
+    name: str
+    value: str
+    file: str
+    line: int
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Server:
+    """What is known of a server before planning."""
+
+    settings: Mapping[str, Setting]
+    """By lower-case name."""
+    entries: Sequence[FileEntry]
+    """In the order in which PostgreSQL reads them: the last one of a name wins."""
+    library_directory: str = ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A setting whose running value is not the wanted one."""
+
+    name: str
+    old: str | None
+    """None where the server does not know the setting yet."""
+    new: str
+    needs: str
+    """``restart`` or ``reload``."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """A JSON-serialisable mapping."""
+        return {"name": self.name, "old": self.old, "new": self.new, "needs": self.needs}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to write, and what it comes to."""
+
+    restart_file: Mapping[str, str]
+    reload_file: Mapping[str, str]
+    changes: Sequence[Change]
+    shadowed: Sequence[dict[str, str]] = field(default_factory=tuple)
+    """Settings of ours that a later file overrides: name, wanted, effective, file."""
+    preloaded: Sequence[str] = ()
+    """Libraries that the server preloads after the next restart."""
+    pending_restart: Sequence[str] = ()
+    """Settings, ours or not, that PostgreSQL itself says wait for a restart."""
+
+    def needing(self, action: str) -> list[str]:
+        """Names of the settings that wait for ``restart`` or ``reload``."""
+        return [change.name for change in self.changes if change.needs == action]
+
+
+def read_server(connection: psycopg.Connection[TupleRow]) -> Server:
+    """Read settings and configuration files; needs a superuser. Raises PgkeelError without one."""
+    try:
+        settings = (
+            connection.cursor(row_factory=class_row(Setting))
+            .execute(
+                """
+                SELECT name, coalesce(setting, '') AS value, coalesce(unit, '') AS unit, vartype, context,
+                       coalesce(min_val, '') AS minimum, coalesce(max_val, '') AS maximum, coalesce(enumvals, '{}') AS choices,
+                       coalesce(boot_val, '') AS default, source, coalesce(sourcefile, '') AS source_file, pending_restart,
+                       short_desc = 'GUC placeholder variable' AS placeholder
+                FROM pg_settings
+                """
+            )
+            .fetchall()
+        )
+        entries = (
+            connection.cursor(row_factory=class_row(FileEntry))
+            .execute(
+                """
+                SELECT coalesce(lower(name), '') AS name, coalesce(setting, '') AS value, coalesce(sourcefile, '') AS file,
+                       coalesce(sourceline, 0) AS line, coalesce(error, '') AS error
+                FROM pg_file_settings ORDER BY seqno
+                """
+            )
+            .fetchall()
+        )
+        directory = connection.execute("SELECT setting FROM pg_config WHERE name = 'PKGLIBDIR'").fetchone()
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise PgkeelError("This login may not read the server's configuration files", "Connect as a superuser") from error
+    return Server({setting.name.lower(): setting for setting in settings}, entries, str(directory[0]) if directory else "")
+
+
+def faults(server: Server) -> list[FileEntry]:
+    """Lines that PostgreSQL cannot load: a reload would change nothing, a restart would fail."""
+    # A changed setting that needs a restart is listed with this remark, and is no fault.
+    return [entry for entry in server.entries if entry.error and entry.error != "setting could not be applied"]
+
+
+def refuse_faults(server: Server, ours: Sequence[Path]) -> None:
+    """Raise PgkeelError for a fault in a file that is not ours to rewrite."""
+    for entry in faults(server):
+        if Path(entry.file) not in ours:
+            raise PgkeelError(
+                f"PostgreSQL cannot load its configuration: {entry.error} in {entry.file}, line {entry.line}",
+                "Mend that line and run again; nothing was changed",
+            )
+
+
+def make_plan(server: Server, wanted: Mapping[str, Value], preload: Sequence[str], restart_file: Path, reload_file: Path) -> Plan:
+    """Compare wanted settings with a server.
+
+    Raises PgkeelError, before anything is changed, for unknown settings, values that the server would refuse,
+    libraries that are not installed, and preloading that another file overrides.
+    """
+    ours = (restart_file, reload_file)
+    refuse_faults(server, ours)
+    libraries = merge_libraries(server, preload, ours)
+    _refuse_missing(server, libraries, preload)
+    loaded = _running_libraries(server)
+    texts, plain, restarts = _sort(server, wanted, libraries, loaded)
+    if libraries:
+        texts[PRELOAD] = restarts[PRELOAD] = render_libraries(libraries)
+    changes = []
+    shadowed = []
+    for name, text in sorted(texts.items()):
+        other = _later_entry(server, name, ours, restart_file if name in restarts else reload_file)
+        setting = server.settings.get(name)
+        if other and not (setting and _same(name, setting, other.value, text)):
+            if name == PRELOAD:
+                _refuse_overridden(other, libraries)
+            shadowed.append({"name": name, "wanted": text, "effective": other.value, "file": other.file})
+            continue
+        change = _change(server, name, text)
+        if change:
+            changes.append(change)
+    changes += _reverted(server, texts, ours)
+    pending = sorted(name for name, setting in server.settings.items() if setting.pending_restart)
+    return Plan(restarts, plain, sorted(changes, key=lambda change: change.name), shadowed, libraries, pending)
+
+
+def merge_libraries(server: Server, preload: Sequence[str], ours: Sequence[Path]) -> list[str]:
+    """What any other file preloads, in its order, then ours that are missing: nobody's library is dropped."""
+    foreign = [entry.value for entry in server.entries if entry.name == PRELOAD and Path(entry.file) not in ours]
+    return list(dict.fromkeys([name for value in foreign for name in parse_libraries(value)] + list(preload)))
+
+
+def _running_libraries(server: Server) -> list[str]:
+    setting = server.settings.get(PRELOAD)
+    return parse_libraries(setting.value) if setting else []
+
+
+def _library_path(server: Server, name: str) -> Path:
+    path = name.replace("$libdir", server.library_directory)
+    full = Path(path) if "/" in path else Path(server.library_directory) / path
+    return full if full.suffix == ".so" else full.with_name(full.name + ".so")
+
+
+def _refuse_missing(server: Server, libraries: Sequence[str], preload: Sequence[str]) -> None:
+    for name in libraries:
+        path = _library_path(server, name)
+        if not path.exists():
+            owner = "" if name in preload else ", which another configuration file asks for,"
+            raise PgkeelError(
+                f"The library {name}{owner} is not installed: there is no {path}, and PostgreSQL would not start",
+                "Install the package that brings it, or remove it from the libraries to preload; nothing was changed",
+            )
+
+
+def _refuse_overridden(entry: FileEntry, libraries: Sequence[str]) -> None:
+    missing = [name for name in libraries if name not in parse_libraries(entry.value)]
+    if missing:
+        undo = "run ALTER SYSTEM RESET shared_preload_libraries" if "auto.conf" in entry.file else "remove that line"
+        raise PgkeelError(
+            f"{entry.file} overrides pgkeel and preloads {entry.value!r}, which leaves out {', '.join(missing)}",
+            f"Declare {', '.join(libraries)} as the libraries to preload, then {undo}; nothing was changed",
+        )
+
+
+def _sort(
+    server: Server, wanted: Mapping[str, Value], libraries: Sequence[str], loaded: Sequence[str]
+) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """All texts by name, then those for the reload file and those for the restart file."""
+    texts: dict[str, str] = {}
+    plain: dict[str, str] = {}
+    restarts: dict[str, str] = {}
+    for given, value in wanted.items():
+        name = given.lower()
+        if name == PRELOAD:
+            raise PgkeelError("shared_preload_libraries is among the settings", "Give the libraries as a list, to be merged")
+        if name in texts:
+            raise PgkeelError(f"The setting {given} is given twice, in different spelling", "Keep one of them")
+        texts[name] = text_of(value)
+        setting = server.settings.get(name)
+        if setting is None or setting.placeholder:
+            _refuse_unknown(server, name, [library for library in libraries if library not in loaded])
+        else:
+            check(setting, texts[name])
+        # A library's settings stay beside the preloading whether it is loaded yet or not, or they would move later.
+        target = restarts if "." in name or (setting and setting.context == "postmaster") else plain
+        target[name] = texts[name]
+    return texts, plain, restarts
+
+
+def _refuse_unknown(server: Server, name: str, unloaded: Sequence[str]) -> None:
+    prefix, dot, _ = name.partition(".")
+    if dot and any(prefix in {library.lower(), library.lower().removeprefix("pg_")} for library in unloaded):
+        return
+    near = difflib.get_close_matches(name, server.settings, n=1, cutoff=0.6)
+    if dot:
+        cure = f"Add the library {prefix} to those to preload, or remove the setting"
+    elif near:
+        cure = f"Did you mean {near[0]}"
+    else:
+        cure = "See pg_settings for the names that it has"
+    raise PgkeelError(f"PostgreSQL has no setting {name!r}; nothing was changed", cure)
+
+
+def _later_entry(server: Server, name: str, ours: Sequence[Path], home: Path) -> FileEntry | None:
+    """The entry of another file that wins over ours."""
+    winner = None
+    passed_ours = False
+    for entry in server.entries:
+        path = Path(entry.file)
+        if entry.name != name:
+            continue
+        if path in ours:
+            passed_ours, winner = True, None
+        # Before the first run ours is not in the list yet: go by the order in which PostgreSQL reads files.
+        elif passed_ours or path.name == "postgresql.auto.conf" or (path.parent == home.parent and path.name > home.name):
+            winner = entry
+    return winner
+
+
+def _same(name: str, setting: Setting, one: str, other: str) -> bool:
+    if name == PRELOAD:
+        return parse_libraries(one) == parse_libraries(other)
+    return same(setting, one, other)
+
+
+def _change(server: Server, name: str, text: str) -> Change | None:
+    setting = server.settings.get(name)
+    if setting is None or setting.placeholder:
+        return Change(name, None, text, "restart")
+    running = setting.value
+    if setting.source in SESSION_SOURCES:
+        # The session hides the server's value; the files tell it, as far as they are loaded.
+        entries = [entry.value for entry in server.entries if entry.name == name]
+        running = entries[-1] if entries else setting.default
+    if _same(name, setting, running, text):
+        return None
+    return Change(name, readable(setting, running), text, _needs(setting))
+
+
+def _needs(setting: Setting) -> str:
+    return "restart" if setting.context == "postmaster" else "reload"
+
+
+def _reverted(server: Server, texts: Mapping[str, str], ours: Sequence[Path]) -> list[Change]:
+    """Settings that one of our files gave the running server and that are no longer wanted."""
+    changes = []
+    for name, setting in server.settings.items():
+        if name in texts or setting.placeholder or not setting.source_file or Path(setting.source_file) not in ours:
+            continue
+        others = [entry.value for entry in server.entries if entry.name == name and Path(entry.file) not in ours]
+        new = others[-1] if others else setting.default
+        if not _same(name, setting, setting.value, new):
+            changes.append(
+                Change(name, readable(setting, setting.value), new if others else readable(setting, new), _needs(setting))
+            )
+    return changes
