@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -60,6 +61,20 @@ class Finding:
         """A JSON-serialisable mapping, fingerprint included."""
         return {**asdict(self), "fingerprint": self.fingerprint}
 
+    @classmethod
+    def from_dict(cls, mapping: Mapping[str, Any]) -> Finding:
+        """The inverse of `as_dict`; raises KeyError, TypeError or ValueError when `mapping` is not one of ours."""
+        return cls(
+            id=str(mapping["id"]),
+            priority=Priority(mapping["priority"]),
+            subject=str(mapping["subject"]),
+            summary=str(mapping["summary"]),
+            evidence=dict(mapping.get("evidence") or {}),
+            remedy=str(mapping.get("remedy") or ""),
+            effort=Level(mapping.get("effort", Level.LOW)),
+            risk=Level(mapping.get("risk", Level.LOW)),
+        )
+
 
 @dataclass(frozen=True)
 class CheckResult:
@@ -86,3 +101,16 @@ class CheckResult:
             "reason": self.reason,
             "seconds": round(self.seconds, 4),
         }
+
+    @classmethod
+    def from_dict(cls, mapping: Mapping[str, Any]) -> CheckResult:
+        """The inverse of `as_dict`; raises KeyError, TypeError or ValueError when `mapping` is not one of ours."""
+        return cls(
+            id=str(mapping["id"]),
+            title=str(mapping["title"]),
+            area=str(mapping["area"]),
+            status=Status(mapping["status"]),
+            findings=tuple(Finding.from_dict(finding) for finding in mapping.get("findings") or ()),
+            reason=str(mapping.get("reason") or ""),
+            seconds=float(mapping.get("seconds") or 0.0),
+        )

@@ -1,0 +1,187 @@
+"""One sentence: is this server in order, and what to do first. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+from .documents import Documents, DrillVerdict, drill_verdict, failure, number, phases, rows
+from .finding import Priority, Status
+from .humanize import plural
+
+_CLAUSES = 3
+
+
+class Standing(IntEnum):
+    """How a server stands, worst first. Not knowing is worse than knowing of work to plan."""
+
+    NOT_IN_ORDER = 0
+    NOT_PROVED = 1
+    NEEDS_WORK = 2
+    IN_ORDER = 3
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        return self.name.replace("_", " ").capitalize()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One reason for the verdict and the thing to do about it."""
+
+    standing: Standing
+    clause: str
+    """Continues a sentence: `2 findings put data or service at risk`."""
+    action: str
+    """A sentence."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The header of the report."""
+
+    standing: Standing
+    sentence: str
+    steps: tuple[Step, ...]
+    """Most urgent first; empty when everything is in order."""
+
+    @property
+    def first(self) -> str:
+        """What to do first."""
+        return self.steps[0].action if self.steps else "Nothing needs doing now."
+
+
+def judge(documents: Documents) -> Verdict:
+    """Weigh everything that is known; what is not known counts against the server."""
+    steps = tuple(sorted(_steps(documents), key=lambda step: step.standing))
+    if not steps:
+        return Verdict(Standing.IN_ORDER, f"{documents.host} is in order: {_praise(documents)}.", ())
+    standing = steps[0].standing
+    clauses = [step.clause for step in steps if step.standing is standing]
+    if len(clauses) > _CLAUSES:
+        shown = clauses[: _CLAUSES - 1]
+        clauses = [*shown, f"{len(clauses) - len(shown)} more reasons below"]
+    says = {
+        Standing.NOT_IN_ORDER: "is not in order",
+        Standing.NOT_PROVED: "is not proved to be in order",
+        Standing.NEEDS_WORK: "works, with things to plan",
+    }[standing]
+    return Verdict(standing, f"{documents.host} {says}: {_join(clauses)}.", steps)
+
+
+def _join(clauses: list[str]) -> str:
+    return clauses[0] if len(clauses) == 1 else f"{', '.join(clauses[:-1])} and {clauses[-1]}"
+
+
+def _praise(documents: Documents) -> str:
+    audit = documents.audit
+    checks = len(audit.with_status(Status.OK)) if audit else 0
+    later = len(audit.findings) if audit else 0
+    said = f"{plural(checks, 'check')} found nothing to worry about, and the newest backup was restored and compared"
+    return f"{said}; {plural(later, 'improvement')} can wait" if later else said
+
+
+def _steps(documents: Documents) -> Iterator[Step]:
+    yield from _drill_steps(documents)
+    yield from _backup_steps(documents)
+    yield from _audit_steps(documents)
+    yield from _run_steps(documents)
+
+
+def _drill_steps(documents: Documents) -> Iterator[Step]:
+    for drill in documents.drills or ():
+        verdict = drill_verdict(drill)
+        reason = str(drill.get("reason") or drill.get("msg") or "no reason was recorded").rstrip(".")
+        if verdict is DrillVerdict.FAIL:
+            yield Step(
+                Standing.NOT_IN_ORDER,
+                "the newest backup did not restore to what was saved",
+                f"Treat the data as not backed up: take a new backup and drill it ({reason}).",
+            )
+        elif verdict is DrillVerdict.COULD_NOT_VERIFY:
+            yield Step(
+                Standing.NOT_PROVED,
+                "the restore drill could not verify the newest backup",
+                f"Clear what stopped the restore drill and run it again ({reason}).",
+            )
+    if not documents.drills:
+        yield Step(
+            Standing.NOT_PROVED,
+            "no backup has been restored yet",
+            "Run playbooks/restore_drill.yml: only a restored backup counts.",
+        )
+
+
+def _backup_steps(documents: Documents) -> Iterator[Step]:
+    for backup in documents.backups or ():
+        reason = failure(backup)
+        if reason:
+            yield Step(Standing.NOT_IN_ORDER, "the last backup failed", f"Repair the backup: {reason.rstrip('.')}.")
+    if not documents.backups:
+        yield Step(Standing.NOT_PROVED, "no backup is known", "Run playbooks/backup.yml.")
+
+
+def _audit_steps(documents: Documents) -> Iterator[Step]:
+    audit = documents.audit
+    if audit is None:
+        yield Step(Standing.NOT_PROVED, "no audit has run", "Run playbooks/audit.yml.")
+        return
+    if not audit.results:
+        why = f" ({audit.reason.rstrip('.')})" if audit.reason else ""
+        yield Step(Standing.NOT_PROVED, "the audit ran no check", f"Clear what stopped the audit and run it again{why}.")
+        return
+    urgent = [finding for finding in audit.findings if finding.priority is Priority.P0]
+    planned = [finding for finding in audit.findings if finding.priority is Priority.P1]
+    unverified = audit.with_status(Status.COULD_NOT_VERIFY)
+    if urgent:
+        puts = "puts" if len(urgent) == 1 else "put"
+        yield Step(
+            Standing.NOT_IN_ORDER,
+            f"{plural(len(urgent), 'finding')} {puts} data or service at risk now",
+            f"Remedy {urgent[0].id}, {urgent[0].subject}: {urgent[0].summary.rstrip('.')}.",
+        )
+    if unverified:
+        why = (unverified[0].reason or "no reason given").rstrip(".")
+        yield Step(
+            Standing.NOT_PROVED,
+            f"{plural(len(unverified), 'check')} could not be verified",
+            f"Make {unverified[0].id} verifiable, {unverified[0].title}: {why}.",
+        )
+    if planned:
+        needs = "needs" if len(planned) == 1 else "need"
+        yield Step(
+            Standing.NEEDS_WORK,
+            f"{plural(len(planned), 'finding')} {needs} a plan",
+            f"Plan {planned[0].id}, {planned[0].subject}: {planned[0].summary.rstrip('.')}.",
+        )
+
+
+def _run_steps(documents: Documents) -> Iterator[Step]:
+    run = documents.run or {}
+    for name, _, status in phases(run, "run"):
+        if status not in ("", "ok"):
+            yield Step(
+                Standing.NOT_IN_ORDER, f"the phase “{name}” ended as “{status}”", f"Read the output of “{name}” and run it again."
+            )
+    changed = number(run, "reconverge_changed", "run")
+    if changed:
+        yield Step(
+            Standing.NEEDS_WORK,
+            f"a second run of site.yml changed {plural(int(changed), 'thing')}",
+            "Find the task that reports a change twice: a converged server must stay as it is.",
+        )
+    if (documents.site or {}).get("restart") == "pending":
+        yield Step(
+            Standing.NEEDS_WORK,
+            "settings wait for a restart of PostgreSQL",
+            "Restart PostgreSQL at a quiet hour, then audit again.",
+        )
+    errors = sum(int(number(row, "errors", "workload") or 0) for row in rows(documents.workload, "operations", "workload"))
+    if errors:
+        yield Step(
+            Standing.NEEDS_WORK,
+            f"the workload met {plural(errors, 'error')}",
+            "Look at the errors of the workload in the server's log.",
+        )
