@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 module: pg_hba_rules
 short_description: Put PostgreSQL's access rules in place as a whole
 description:
-  - Writes pg_hba.conf and pg_ident.conf where the server reads them and lets PostgreSQL check them. After a fault the old ones are back.
+  - Writes pg_hba.conf and pg_ident.conf and lets PostgreSQL check them; after a fault the old ones are back.
   - A file that pgkeel did not write is kept once, as C(pg_hba.conf.before-pgkeel).
   - Loads nothing; RV(reload_needed) says whether a reload is due, also after an interrupted run.
   - Runs on the database server, as the system user that owns the files.

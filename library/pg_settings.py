@@ -88,6 +88,11 @@ preloaded:
   returned: success
   type: list
   elements: str
+server_version:
+  description: The running server's version.
+  returned: success
+  type: str
+  sample: "17.11"
 """
 
 from pathlib import Path
@@ -152,6 +157,7 @@ def run(module: AnsibleModule) -> dict[str, object]:
         "pending_restart": list(plan.pending_restart),
         "shadowed": list(plan.shadowed),
         "preloaded": list(plan.preloaded),
+        "server_version": server.settings["server_version"].value.split()[0],
         "diff": [
             {"before_header": str(path), "after_header": str(path), "before": before[path], "after": texts[path]}
             for path in texts
