@@ -55,9 +55,7 @@ def probe_definitions(
 def _probe(connection: psycopg.Connection[Any], table: Relation, copy: sql.Composable, declaration: IndexDeclaration) -> Probed:
     try:
         # binary=True chooses the extended protocol, which takes one command only: nothing hides behind a semicolon.
-        connection.cursor(binary=True).execute(
-            create_index(declaration, name=declaration.name, relation=copy, concurrently=False)
-        )
+        connection.cursor(binary=True).execute(create_index(declaration, name="pgkeel_probe", relation=copy, concurrently=False))
     except psycopg.Error as error:
         reason = error.diag.message_primary or str(error).strip()
         raise PgkeelError(
