@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from ..errors import PgkeelError
@@ -92,7 +92,12 @@ def attach_server(lab: Lab, server: str, address: str) -> None:
     if interface_exists(outer):
         run("ip", "link", "del", outer)
     run("ip", "netns", "add", namespace)
-    run("ip", "link", "add", outer, "type", "veth", "peer", "name", "eth0", "netns", namespace)
+    # The same hardware address at every boot: neighbours would otherwise ask the dead machine's until their caches expire.
+    hardware = "02:" + ":".join(f"{byte:02x}" for byte in (0x77, *IPv4Address(address).packed))
+    run(
+        *("ip", "link", "add", outer, "type", "veth"),
+        *("peer", "name", "eth0", "address", hardware, "netns", namespace),
+    )
     run("ip", "link", "set", outer, "master", lab.bridge, "up")
     run("ip", "-n", namespace, "address", "add", f"{address}/{lab.subnet.prefixlen}", "dev", "eth0")
     run("ip", "-n", namespace, "link", "set", "lo", "up")
