@@ -1,0 +1,199 @@
+#!/usr/bin/python
+"""Restore the newest backup into a throwaway cluster and compare every table."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pg_restore_drill
+short_description: Prove that the newest backup of a database restores
+description:
+  - Takes the newest committed backup, by the snapshot time in its manifest, restores it into a throwaway PostgreSQL cluster on a
+    private socket, and compares every table's exact row count, sequences, extensions and more with the manifest.
+  - Each drill also deletes a row from the copy and demands that the comparison notices.
+  - The cluster is removed afterwards, whatever happens. Production is not connected to.
+  - Fails unless the verdict is C(PASS); the result is complete all the same.
+version_added: 0.1.0
+author: pgkeel
+options:
+  database:
+    description: Database whose backup is restored.
+    type: str
+    required: true
+  server_name:
+    description: Name of the server within the bucket, as the backup used it.
+    type: str
+    required: true
+  prefix:
+    description: Folder in the bucket.
+    type: str
+    default: pgkeel
+  endpoint:
+    description: URL of the store, without the bucket.
+    type: str
+    required: true
+  bucket:
+    description: Name of the bucket.
+    type: str
+    required: true
+  region:
+    description: Region; R2 knows V(auto) only.
+    type: str
+    default: auto
+  access_key:
+    description: Access key of the store.
+    type: str
+    required: true
+  secret_key:
+    description: Its secret.
+    type: str
+    required: true
+  ca_file:
+    description: PEM file on the server with the authority of the store's certificate; empty for the system's.
+    type: str
+    default: ''
+  drill_dir:
+    description: Directory for throwaway clusters, owned by the OS user that runs this and used by nothing else.
+    type: path
+    default: /var/lib/postgresql/pgkeel-proving-ground
+  jobs:
+    description: Number of parallel jobs of C(pg_restore).
+    type: int
+    default: 2
+  space_factor:
+    description: Disk space required beforehand, as a multiple of the database's size.
+    type: float
+    default: 1.5
+  analyze:
+    description: Whether to run ANALYZE on the copy.
+    type: bool
+    default: false
+  bin_dir:
+    description: Folder of PostgreSQL's programs.
+    type: path
+    default: /usr/lib/postgresql/17/bin
+requirements:
+  - psycopg >= 3.2
+  - boto3 >= 1.35
+attributes:
+  check_mode:
+    support: full
+    details: Finds and validates the newest manifest and checks the disk space; restores nothing.
+  diff_mode:
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Prove that the newest backup restores
+  pg_restore_drill:
+    database: edtech
+    server_name: "{{ inventory_hostname }}"
+    endpoint: https://s3.example.com
+    bucket: backups
+    access_key: "{{ vault_access_key }}"
+    secret_key: "{{ vault_secret_key }}"
+  become: true
+  become_user: postgres
+"""
+
+RETURN = r"""
+verdict:
+  description: C(PASS), C(FAIL) when the backup is to blame, C(COULD NOT VERIFY) when anything else is.
+  returned: always
+  type: str
+reason:
+  description: Why it is not C(PASS); empty otherwise.
+  returned: always
+  type: str
+backup_id:
+  description: The backup that was restored.
+  returned: always
+  type: str
+checks:
+  description: What was looked at, each with C(name), C(verdict) and C(evidence).
+  returned: always
+  type: list
+  elements: dict
+phases:
+  description: Seconds spent in C(locate), C(prepare), C(fetch), C(restore), C(verify) and C(clean).
+  returned: always
+  type: dict
+rto_seconds:
+  description: Time from the start until the copy was usable and verified.
+  returned: always
+  type: float
+rpo_seconds:
+  description: Age of the snapshot when the drill began.
+  returned: always
+  type: float
+tables_compared:
+  description: Number of tables counted in the copy.
+  returned: always
+  type: int
+rows_compared:
+  description: Number of rows counted in the copy.
+  returned: always
+  type: int
+negative_control:
+  description: The C(table) that a row was deleted from, C(rows_deleted), and whether it was C(detected).
+  returned: always
+  type: dict
+"""
+
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+try:
+    from ansible.module_utils.pgkeel.backup.arguments import STORE_ARGUMENTS, shelf_of, store_of
+    from ansible.module_utils.pgkeel.backup.drill import DrillRequest, DrillResult, check_drill, run_drill
+    from ansible.module_utils.pgkeel.errors import PgkeelError
+
+    MISSING = None
+except ImportError as error:  # a third-party library below is not installed
+    MISSING = error
+
+
+def main() -> None:
+    """Run the module."""
+    if MISSING is not None:
+        AnsibleModule(argument_spec={}, supports_check_mode=True, bypass_checks=True).fail_json(
+            msg=missing_required_lib(MISSING.name), exception=str(MISSING)
+        )
+    module = AnsibleModule(
+        argument_spec={
+            **STORE_ARGUMENTS,
+            "drill_dir": {"type": "path", "default": "/var/lib/postgresql/pgkeel-proving-ground"},
+            "jobs": {"type": "int", "default": 2},
+            "space_factor": {"type": "float", "default": 1.5},
+            "analyze": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    arguments = module.params
+    for name, low, high in (("jobs", 1, 64), ("space_factor", 0, 100)):
+        if not low <= arguments[name] <= high:
+            module.fail_json(msg=f"{name} is {arguments[name]}. Give a number from {low} to {high}.")
+    try:
+        request = DrillRequest(
+            shelf=shelf_of(arguments),
+            base_dir=Path(arguments["drill_dir"]),
+            bin_dir=Path(arguments["bin_dir"]),
+            jobs=arguments["jobs"],
+            space_factor=arguments["space_factor"],
+            analyze=arguments["analyze"],
+        )
+        store = store_of(arguments)
+        if module.check_mode:
+            backup = check_drill(store, request)
+            reason = f"Check mode: backup {backup.run_id} ({backup.dump.bytes} bytes) would be restored below {request.base_dir}."
+            module.exit_json(changed=False, msg=reason, **DrillResult(backup_id=backup.run_id, reason=reason).as_dict())
+    except PgkeelError as error:
+        module.fail_json(msg=str(error), **DrillResult(reason=str(error)).as_dict())
+    result = run_drill(store, request)
+    if result.verdict.value == "PASS":
+        module.exit_json(changed=False, msg=f"Backup {result.backup_id} restores.", **result.as_dict())
+    module.fail_json(msg=f"{result.verdict.value}: {result.reason}", **result.as_dict())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""Which backups there are: those whose manifest lies in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..objectstore.objects import list_objects, read_small
+from ..objectstore.store import Store
+from .keys import Shelf
+from .manifest import Manifest, ManifestError, read_manifest
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The committed backups of one database, and the manifests that could not be believed."""
+
+    manifests: tuple[Manifest, ...]
+    refused: tuple[str, ...]
+    """One sentence each."""
+
+
+def read_catalogue(store: Store, shelf: Shelf) -> Catalogue:
+    """Read every manifest of the shelf. Raises StoreError when the store cannot be asked."""
+    manifests: list[Manifest] = []
+    refused: list[str] = []
+    for item in list_objects(store, shelf.folder):
+        run_id = shelf.run_of_manifest(item.key)
+        if run_id is None:
+            continue
+        body = read_small(store, item.key)
+        try:
+            manifests.append(read_manifest(body, run_id=run_id, server_name=shelf.server, database=shelf.database))
+        except ManifestError as error:
+            refused.append(str(error))
+    return Catalogue(tuple(manifests), tuple(refused))
+
+
+def newest(manifests: Iterable[Manifest]) -> Manifest | None:
+    """The one with the latest snapshot; neither its name nor the store's time of writing matters."""
+    return max(manifests, key=lambda manifest: (manifest.snapshot_time, manifest.run_id), default=None)

@@ -1,0 +1,178 @@
+"""What a database holds, as far as a restored copy is compared with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import TupleRow
+
+Session = psycopg.Connection[TupleRow]
+# A LOCK statement of ten thousand tables would be unreadable in the server log.
+LOCKS_A_STATEMENT = 200
+
+
+@dataclass(frozen=True, order=True)
+class TableRows:
+    """An ordinary table or a leaf partition, and its exact number of rows."""
+
+    schema: str
+    name: str
+    rows: int
+
+    @property
+    def label(self) -> str:
+        """For people: ``public.User``."""
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, order=True)
+class MaterializedView:
+    """A restore computes its rows anew, so only whether it holds any is compared."""
+
+    schema: str
+    name: str
+    populated: bool
+
+
+@dataclass(frozen=True, order=True)
+class Sequence:
+    """A sequence and how far it has come."""
+
+    schema: str
+    name: str
+    last_value: int | None
+    """None: never used."""
+    increment: int
+    cycles: bool
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Everything that is compared, in a fixed order."""
+
+    tables: tuple[TableRows, ...]
+    materialized_views: tuple[MaterializedView, ...]
+    sequences: tuple[Sequence, ...]
+    extensions: dict[str, str]
+    """Version by name."""
+    large_objects: int
+    unvalidated_constraints: tuple[str, ...]
+    """``schema.table.constraint``"""
+
+    @property
+    def rows(self) -> int:
+        """Of all tables."""
+        return sum(table.rows for table in self.tables)
+
+
+def list_tables(session: Session) -> list[tuple[str, str]]:
+    """Schema and name of every table whose rows a dump carries, sorted.
+
+    Tables that belong to an extension are left out, for a dump carries no rows of them, except those that the extension itself
+    declares as its configuration.
+    """
+    rows = session.execute(
+        """
+        SELECT n.nspname, c.relname
+        FROM pg_catalog.pg_class c
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind = 'r'
+          AND c.relpersistence <> 't'
+          AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+          AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_depend d
+            JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+            WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+              AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+              AND d.objid = c.oid
+              AND d.deptype = 'e'
+              AND NOT c.oid = ANY (coalesce(e.extconfig, '{}'))
+          )
+        ORDER BY 1, 2
+        """
+    ).fetchall()
+    return [(str(schema), str(name)) for schema, name in rows]
+
+
+def lock_tables(session: Session, tables: list[tuple[str, str]]) -> None:
+    """Hold ACCESS SHARE on every table until the transaction ends.
+
+    TRUNCATE is visible to older snapshots: without the lock, one that comes between the dump and the count makes them differ.
+    """
+    for begin in range(0, len(tables), LOCKS_A_STATEMENT):
+        some = tables[begin : begin + LOCKS_A_STATEMENT]
+        names = sql.SQL(", ").join(sql.SQL("ONLY {}").format(sql.Identifier(*table)) for table in some)
+        session.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(names))
+
+
+def count_rows(session: Session, schema: str, name: str) -> TableRows:
+    """Count one table's own rows, exactly."""
+    row = session.execute(sql.SQL("SELECT count(*) FROM ONLY {}").format(sql.Identifier(schema, name))).fetchone()
+    assert row is not None  # noqa: S101 - count(*) always answers with a row
+    return TableRows(schema, name, int(row[0]))
+
+
+def read_sequences(session: Session) -> Iterator[Sequence]:
+    """Every sequence, sorted. Sequences do not obey snapshots: read them before the dump does, and compare with >=."""
+    rows = session.execute(
+        """
+        SELECT n.nspname, c.relname, pg_catalog.pg_sequence_last_value(c.oid), s.seqincrement, s.seqcycle
+        FROM pg_catalog.pg_sequence s
+        JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relpersistence <> 't'
+          AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+          AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_depend d
+            WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'
+          )
+        ORDER BY 1, 2
+        """
+    )
+    for schema, name, last_value, increment, cycles in rows:
+        yield Sequence(str(schema), str(name), None if last_value is None else int(last_value), int(increment), bool(cycles))
+
+
+def read_contents(session: Session, sequences: tuple[Sequence, ...] | None = None) -> Contents:
+    """Read everything, the rows of every table counted; in the caller's transaction if there is one.
+
+    ``sequences`` are taken as they are when they were read earlier.
+    """
+    tables = tuple(count_rows(session, *table) for table in list_tables(session))
+    views = session.execute(
+        """
+        SELECT n.nspname, c.relname, c.relispopulated
+        FROM pg_catalog.pg_class c
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind = 'm'
+          AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_depend d
+            WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'
+          )
+        ORDER BY 1, 2
+        """
+    ).fetchall()
+    extensions = session.execute("SELECT extname, extversion FROM pg_catalog.pg_extension ORDER BY 1").fetchall()
+    objects = session.execute("SELECT count(*) FROM pg_catalog.pg_largeobject_metadata").fetchone()
+    assert objects is not None  # noqa: S101 - count(*) always answers with a row
+    constraints = session.execute(
+        """
+        SELECT n.nspname || '.' || c.relname || '.' || k.conname
+        FROM pg_catalog.pg_constraint k
+        JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE NOT k.convalidated
+        ORDER BY 1
+        """
+    ).fetchall()
+    return Contents(
+        tables=tables,
+        materialized_views=tuple(MaterializedView(str(schema), str(name), bool(full)) for schema, name, full in views),
+        sequences=tuple(read_sequences(session)) if sequences is None else sequences,
+        extensions={str(name): str(version) for name, version in extensions},
+        large_objects=int(objects[0]),
+        unvalidated_constraints=tuple(str(name) for (name,) in constraints),
+    )

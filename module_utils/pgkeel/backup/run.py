@@ -1,0 +1,326 @@
+"""Taking one logical backup: everything in one snapshot, straight into the store, committed by its manifest."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from ..errors import PgkeelError
+from ..objectstore.objects import PutOutcome, delete_object, list_objects, put_once
+from ..objectstore.parts import plan_parts
+from ..objectstore.store import Store
+from ..objectstore.upload import Uploaded, abort_stale, probe_writable, upload_stream
+from ..postgres.connect import Login, connect
+from ..postgres.interruption import interruptible, uninterrupted
+from ..postgres.proving_ground import Locale
+from .contents import Contents, Sequence, list_tables, lock_tables, read_contents, read_sequences
+from .keys import DUMP, GLOBALS, MANIFEST, Shelf, new_run_id
+from .manifest import FORMAT, Manifest, ServerFacts, StoredDump, StoredGlobals
+from .program import Streaming, environment, require_program, require_success
+
+Session = psycopg.Connection[TupleRow]
+# "pgkeel b" in ASCII: one backup of a database at a time. Advisory locks belong to one database already.
+ADVISORY_LOCK = int.from_bytes(b"pgkeel b")
+CLEAN_UP_FAILURES = (PgkeelError, psycopg.Error, OSError)
+
+
+@dataclass(frozen=True)
+class BackupRequest:
+    """What to back up, and to where."""
+
+    login: Login
+    """To the database itself, over the local socket."""
+    shelf: Shelf
+    bin_dir: Path
+    compression_level: int = 3
+    """Of zstd."""
+    parts_in_flight: int = 3
+    lock_wait_seconds: int = 300
+    """How long to wait for a table that somebody holds with ACCESS EXCLUSIVE."""
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """The database as it was found before anything was done."""
+
+    database_bytes: int
+    server_version: str
+    pg_dump: str
+
+
+@dataclass(frozen=True)
+class BackupResult:
+    """A committed backup."""
+
+    manifest: Manifest
+    manifest_key: str
+    seconds: float
+    stale_uploads_aborted: int
+    warnings: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """A JSON-serialisable mapping."""
+        manifest = self.manifest
+        stored = manifest.dump.bytes + manifest.globals.bytes
+        return {
+            "backup_id": manifest.run_id,
+            "database": manifest.database,
+            "bytes": stored,
+            "database_bytes": manifest.database_bytes,
+            "seconds": round(self.seconds, 3),
+            "bytes_per_second": round(manifest.database_bytes / max(self.seconds, 0.001)),
+            "tables": len(manifest.contents.tables),
+            "rows": manifest.contents.rows,
+            "manifest_key": self.manifest_key,
+            "parts": manifest.dump.parts,
+            "part_bytes": manifest.dump.part_bytes,
+            "snapshot_time": manifest.snapshot_time.isoformat(),
+            "stale_uploads_aborted": self.stale_uploads_aborted,
+        }
+
+
+def check_backup(store: Store, request: BackupRequest) -> Preflight:
+    """Everything that must hold before a backup; nothing is stored. Raises PgkeelError."""
+    with _coordinator(request) as session:
+        return _preflight(store, request, session)
+
+
+def take_backup(store: Store, request: BackupRequest) -> BackupResult:
+    """Take one backup.
+
+    Until the manifest is written nothing counts; what a failed run sent is aborted or deleted.
+
+    Raises PgkeelError.
+    """
+    begun = time.monotonic()
+    with interruptible(), _coordinator(request) as session:
+        preflight = _preflight(store, request, session)
+        # The lock is held: whatever upload is unfinished here belongs to a run that was killed.
+        aborted = abort_stale(store, request.shelf.folder)
+        snapshot = _begin(session)
+        globals_sql = _dump_globals(request)
+        run_id = new_run_id(snapshot.time)
+        try:
+            uploaded, contents, warnings = _send_dump(store, request, session, snapshot, run_id)
+            _put(store, request.shelf.key(run_id, GLOBALS), globals_sql, "application/sql")
+        except BaseException:
+            with uninterrupted():
+                _discard(store, request.shelf, run_id)
+            raise
+        manifest = Manifest(
+            format=FORMAT,
+            run_id=run_id,
+            server_name=request.shelf.server,
+            database=request.shelf.database,
+            snapshot_time=snapshot.time,
+            finished_time=max(datetime.now(UTC), snapshot.time),
+            database_bytes=preflight.database_bytes,
+            server=snapshot.server,
+            locale=snapshot.locale,
+            dump=StoredDump(
+                bytes=uploaded.bytes,
+                sha256=uploaded.sha256,
+                part_bytes=uploaded.part_bytes,
+                parts=uploaded.parts,
+                compression=f"zstd:{request.compression_level}",
+                program=preflight.pg_dump,
+            ),
+            globals=StoredGlobals(bytes=len(globals_sql), sha256=sha256(globals_sql).hexdigest()),
+            contents=contents,
+        )
+        # From here on nothing is deleted: a manifest whose answer got lost may have been written all the same.
+        manifest_key = request.shelf.key(run_id, MANIFEST)
+        _put(store, manifest_key, manifest.to_bytes(), "application/json")
+    return BackupResult(manifest, manifest_key, time.monotonic() - begun, aborted, warnings)
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    id: str
+    time: datetime
+    server: ServerFacts
+    locale: Locale
+    sequences: tuple[Sequence, ...]
+    database_bytes: int
+
+
+@contextmanager
+def _coordinator(request: BackupRequest) -> Iterator[Session]:
+    """The session that holds lock and snapshot; its errors become sentences."""
+    with connect(request.login, application_name="pgkeel backup") as session:
+        try:
+            for timeout in (
+                "statement_timeout",
+                "idle_in_transaction_session_timeout",
+                "idle_session_timeout",
+                "transaction_timeout",
+            ):
+                session.execute(f"SET {timeout} = 0")
+            session.execute("SELECT pg_catalog.set_config('lock_timeout', %s, false)", [f"{request.lock_wait_seconds}s"])
+            row = session.execute("SELECT pg_catalog.pg_try_advisory_lock(%s)", [ADVISORY_LOCK]).fetchone()
+            if row != (True,):
+                raise PgkeelError(
+                    f"Another backup of database {request.shelf.database!r} is running", "Wait for its end, then run this again"
+                )
+            yield session
+        except psycopg.Error as error:
+            raise _explain(error, request.shelf.database) from error
+
+
+def _explain(error: psycopg.Error, database: str) -> PgkeelError:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        return PgkeelError(
+            f"A table of {database!r} stayed locked by somebody else for too long", "Find the blocking session, then run it again"
+        )
+    if isinstance(error, psycopg.errors.UndefinedTable):
+        return PgkeelError(f"A table of {database!r} was dropped while the backup began ({reason})", "Run it again")
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return PgkeelError(f"The backup may not read all of {database!r}: {reason}", "Run it as a superuser")
+    return PgkeelError(
+        f"The server ended the backup's session in {database!r}: {reason}", "See the server's log, then run it again"
+    )
+
+
+def _preflight(store: Store, request: BackupRequest, session: Session) -> Preflight:
+    row = session.execute(
+        "SELECT current_setting('server_version'), current_setting('server_version_num')::int,"
+        " pg_catalog.pg_database_size(current_database())"
+    ).fetchone()
+    assert row is not None  # noqa: S101 - a SELECT without FROM answers with a row
+    version, number, size = str(row[0]), int(row[1]), int(row[2])
+    program = require_program(request.bin_dir, "pg_dump", number // 10000)
+    require_program(request.bin_dir, "pg_dumpall", number // 10000)
+    next(list_objects(store, request.shelf.folder), None)
+    probe_writable(store, f"{request.shelf.folder}probe")
+    return Preflight(database_bytes=size, server_version=version, pg_dump=program)
+
+
+def read_locale(session: Session) -> Locale:
+    """Of the database connected to."""
+    row = session.execute(
+        """
+        SELECT pg_catalog.pg_encoding_to_char(encoding),
+               CASE datlocprovider WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END,
+               datcollate, datctype, coalesce(datlocale, ''), coalesce(daticurules, '')
+        FROM pg_catalog.pg_database
+        WHERE datname = current_database()
+        """
+    ).fetchone()
+    assert row is not None  # noqa: S101 - one is connected to it
+    return Locale(*(str(value) for value in row))
+
+
+def _begin(session: Session) -> _Snapshot:
+    """Open the snapshot that everything is read in, and keep every table as it is from here to the end."""
+    session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    row = session.execute(
+        """
+        SELECT pg_catalog.pg_export_snapshot(),
+               transaction_timestamp(),
+               current_setting('server_version'),
+               current_setting('server_version_num')::int,
+               (SELECT system_identifier::text FROM pg_catalog.pg_control_system()),
+               (SELECT rolname FROM pg_catalog.pg_authid WHERE oid = 10),
+               current_setting('shared_preload_libraries'),
+               CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
+                    ELSE pg_catalog.pg_current_wal_lsn() END::text,
+               pg_catalog.pg_database_size(current_database())
+        """
+    ).fetchone()
+    assert row is not None  # noqa: S101 - a SELECT without FROM answers with a row
+    lock_tables(session, list_tables(session))
+    return _Snapshot(
+        id=str(row[0]),
+        time=row[1].astimezone(UTC),
+        server=ServerFacts(
+            version=str(row[2]),
+            version_num=int(row[3]),
+            system_identifier=str(row[4]),
+            superuser=str(row[5]),
+            shared_preload_libraries=tuple(name.strip().strip('"') for name in str(row[6]).split(",") if name.strip()),
+            wal_position=str(row[7]),
+        ),
+        locale=read_locale(session),
+        sequences=tuple(read_sequences(session)),
+        database_bytes=int(row[8]),
+    )
+
+
+def _dump_globals(request: BackupRequest) -> bytes:
+    """Roles, memberships and tablespaces; kilobytes. Without passwords: their verifiers can be attacked offline."""
+    done = subprocess.run(
+        [str(request.bin_dir / "pg_dumpall"), "--globals-only", "--no-role-passwords", "--no-password"],
+        env=environment(request.login),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    require_success("pg_dumpall", done.returncode, done.stderr.decode(errors="replace").splitlines())
+    return done.stdout
+
+
+def _send_dump(
+    store: Store, request: BackupRequest, session: Session, snapshot: _Snapshot, run_id: str
+) -> tuple[Uploaded, Contents, tuple[str, ...]]:
+    """Stream pg_dump into the store while the tables are counted in the same snapshot."""
+    command = [
+        str(request.bin_dir / "pg_dump"),
+        "--format=custom",
+        f"--compress=zstd:{request.compression_level}",
+        f"--snapshot={snapshot.id}",
+        f"--lock-wait-timeout={request.lock_wait_seconds * 1000}",
+        "--no-password",
+    ]
+    plan = plan_parts(snapshot.database_bytes, request.parts_in_flight)
+    warnings: tuple[str, ...] = ()
+    with ThreadPoolExecutor(1, thread_name_prefix="count") as pool, Streaming(command, environment(request.login)) as dump:
+        counting: Future[Contents] = pool.submit(read_contents, session, snapshot.sequences)
+
+        def everything_well() -> None:
+            nonlocal warnings
+            warnings = dump.finish()
+            counting.result()
+            # A session that died meanwhile took its locks with it: the counts would no longer be beyond doubt.
+            session.execute("COMMIT")
+
+        try:
+            uploaded = upload_stream(store, request.shelf.key(run_id, DUMP), dump, plan, everything_well)
+        except BaseException:
+            with uninterrupted():
+                _stop_counting(session, counting)
+            raise
+        return uploaded, counting.result(), warnings
+
+
+def _stop_counting(session: Session, counting: Future[Contents]) -> None:
+    """Cancel the count; one that stands between two queries is cancelled at the next."""
+    while not counting.done():
+        with suppress(*CLEAN_UP_FAILURES):
+            session.cancel_safe(timeout=5)
+        wait([counting], timeout=0.2)
+
+
+def _discard(store: Store, shelf: Shelf, run_id: str) -> None:
+    """Delete what a failed run sent; the store may be what failed, and without a manifest it does not count anyway."""
+    for name in (DUMP, GLOBALS):
+        with suppress(*CLEAN_UP_FAILURES):
+            delete_object(store, shelf.key(run_id, name))
+
+
+def _put(store: Store, key: str, body: bytes, content_type: str) -> None:
+    if put_once(store, key, body, content_type) is not PutOutcome.WRITTEN:
+        raise PgkeelError(
+            f"{key} exists already, written by somebody else", "Find out who writes below this prefix, then run it again"
+        )

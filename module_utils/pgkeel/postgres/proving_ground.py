@@ -1,0 +1,461 @@
+"""A throwaway PostgreSQL cluster, on which a backup is restored or an index is tried.
+
+It listens on a private socket only, yields CPU and disk to production, gives up durability for speed, archives nothing, and is
+always removed: at the end, after an exception or a signal, and, if its run was killed, at the next start.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from ..errors import PgkeelError
+from .connect import Login, connect
+from .interruption import interruptible, uninterrupted
+
+DEFAULT_BIN_DIR = "/usr/lib/postgresql/17/bin"
+BASE_MARKER = ".pgkeel-proving-ground"
+GROUND_PREFIX = "ground-"
+OWNER_FILE = "owner.json"
+PORT = 5432
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+# sun_path of unix(7) holds 108 bytes, the final NUL included.
+LONGEST_SOCKET_PATH = 107
+MIB = 1024 * 1024
+# Beside the data: the write-ahead log before its checkpoint and what initdb makes.
+BASE_BYTES = 128 * MIB
+
+
+@dataclass(frozen=True)
+class Locale:
+    """A database's encoding and collation, as pg_database has them."""
+
+    encoding: str = "UTF8"
+    provider: str = "libc"
+    """``libc``, ``icu`` or ``builtin``."""
+    collate: str = "C"
+    ctype: str = "C"
+    locale: str = ""
+    """Of the provider, where it is not libc."""
+    icu_rules: str = ""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What the cluster shall be."""
+
+    base_dir: Path
+    """Every ground is a folder below it; nothing else may live there."""
+    bin_dir: Path = Path(DEFAULT_BIN_DIR)
+    superuser: str = "postgres"
+    locale: Locale = Locale()
+    preload_libraries: tuple[str, ...] = ()
+    """As production has them; those that are not installed here are left out."""
+    shared_buffers: str = "128MB"
+    maintenance_work_mem: str = "128MB"
+    max_wal_size: str = "2GB"
+    niceness: int = 10
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """More settings; they cannot undo what keeps the cluster private and harmless."""
+
+
+@dataclass(frozen=True)
+class ProvingGround:
+    """A running cluster."""
+
+    folder: Path
+    socket_dir: Path
+    superuser: str
+    skipped_libraries: tuple[str, ...]
+    """Of those asked for, the ones that are not installed here."""
+    _postmaster: subprocess.Popen[bytes] = field(repr=False)
+
+    def login(self, database: str = "postgres") -> Login:
+        """How to connect to it."""
+        return Login(host=str(self.socket_dir), port=PORT, user=self.superuser, database=database)
+
+    @property
+    def alive(self) -> bool:
+        """Whether its postmaster runs."""
+        return self._postmaster.poll() is None
+
+    def log_tail(self, lines: int = 5) -> str:
+        """The last lines of the server log."""
+        return _tail(self.folder / "log", lines)
+
+
+def require_space(base_dir: Path, needed_bytes: int) -> None:
+    """Raise PgkeelError unless so many bytes are free where the grounds live."""
+    place = base_dir
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if free < needed_bytes:
+        raise PgkeelError(
+            f"Not enough disk space in {base_dir}: {needed_bytes / MIB:.0f} MiB are needed, {free / MIB:.0f} MiB are free",
+            "Free space there, or name a directory on a larger disk",
+        )
+
+
+def sweep(base_dir: Path) -> list[str]:
+    """Remove what killed runs left in ``base_dir``: their postmasters and their folders; those of live runs stay.
+
+    Returns the names of the folders removed. Raises PgkeelError when ``base_dir`` is not ours.
+    """
+    with _base_locked(base_dir):
+        return _sweep(base_dir)
+
+
+@contextmanager
+def proving_ground(ground: Ground) -> Iterator[ProvingGround]:
+    """Start the cluster; it is gone when the context ends.
+
+    Raises PgkeelError when it cannot be started, or the base directory is not ours.
+    """
+    _require_programs(ground.bin_dir)
+    with interruptible():
+        with _base_locked(ground.base_dir):
+            _sweep(ground.base_dir)
+            folder, owner = _claim(ground.base_dir)
+        postmaster: subprocess.Popen[bytes] | None = None
+        try:
+            _initialise(ground, folder)
+            skipped = _configure(ground, folder)
+            postmaster = _start(ground, folder)
+            running = ProvingGround(folder, folder / "s", ground.superuser, skipped, postmaster)
+            _await(running)
+            yield running
+        finally:
+            with uninterrupted():
+                _stop(postmaster)
+                _remove(folder)
+                os.close(owner)
+
+
+@contextmanager
+def _base_locked(base_dir: Path) -> Iterator[None]:
+    """Hold the base directory, once it is known to be ours."""
+    marker = base_dir / BASE_MARKER
+    _require_ours(base_dir)
+    try:
+        descriptor = os.open(marker, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise PgkeelError(
+            f"{marker} cannot be opened: {error.strerror}", "Give the directory to the OS user that runs this"
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _require_ours(base_dir: Path) -> None:
+    """Everything below the base directory may be deleted one day: it must be ours beyond doubt."""
+    longest = base_dir / f"{GROUND_PREFIX}{'x' * 8}" / "s" / f".s.PGSQL.{PORT}"
+    if not base_dir.is_absolute() or len(os.fsencode(longest)) > LONGEST_SOCKET_PATH:
+        raise PgkeelError(
+            f"{base_dir} cannot hold a proving ground: the path of a Unix socket below it would be relative or too long",
+            f"Name an absolute path of at most {LONGEST_SOCKET_PATH - len(os.fsencode(longest.relative_to(base_dir))) - 1} bytes",
+        )
+    try:
+        if not base_dir.exists() and not base_dir.is_symlink():
+            base_dir.mkdir(mode=0o700)
+        found = base_dir.lstat()
+        entries = [entry.name for entry in base_dir.iterdir()] if stat.S_ISDIR(found.st_mode) else []
+    except OSError as error:
+        raise PgkeelError(
+            f"{base_dir} cannot be used: {error.strerror}", "Create it, owned by the OS user that runs this, with mode 0700"
+        ) from error
+    if not stat.S_ISDIR(found.st_mode):
+        raise PgkeelError(f"{base_dir} is not a directory", "Name a directory that nothing else uses")
+    if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise PgkeelError(
+            f"{base_dir} does not belong to this OS user alone", "Give it to the OS user that runs this, with mode 0700"
+        )
+    strangers = sorted(name for name in entries if name != BASE_MARKER and not name.startswith(GROUND_PREFIX))
+    if strangers or (entries and BASE_MARKER not in entries):
+        raise PgkeelError(
+            f"{base_dir} holds what is not ours ({', '.join(strangers or sorted(entries))[:200]})",
+            "Name an empty directory; everything in it is removed after each run",
+        )
+
+
+def _claim(base_dir: Path) -> tuple[Path, int]:
+    """A new folder, and the lock that shows that its run is alive: the kernel drops it when the process ends, however that is."""
+    folder = base_dir / f"{GROUND_PREFIX}{secrets.token_hex(4)}"
+    folder.mkdir(mode=0o700)
+    (folder / "s").mkdir(mode=0o700)
+    owner = os.open(folder / OWNER_FILE, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    fcntl.flock(owner, fcntl.LOCK_EX)
+    os.write(owner, json.dumps({"pid": os.getpid(), "started": time.time()}).encode())
+    return folder, owner
+
+
+def _sweep(base_dir: Path) -> list[str]:
+    removed = []
+    for folder in sorted(base_dir.glob(f"{GROUND_PREFIX}*")):
+        try:
+            owner = os.open(folder / OWNER_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            owner = -1
+        try:
+            if owner >= 0:
+                fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        else:
+            _kill_stale_postmaster(folder / "data")
+            _remove(folder)
+            removed.append(folder.name)
+        finally:
+            if owner >= 0:
+                os.close(owner)
+    return removed
+
+
+def _kill_stale_postmaster(data_dir: Path) -> None:
+    """End a postmaster whose run was killed; a reused pid is recognised by its working directory."""
+    try:
+        pid = int((data_dir / "postmaster.pid").read_text().splitlines()[0])
+    except (OSError, ValueError, IndexError):
+        return
+    deadline = time.monotonic() + STOP_SECONDS
+    quit_sent = False
+    while _works_in(pid, data_dir):
+        if not quit_sent or time.monotonic() > deadline:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL if quit_sent else signal.SIGQUIT)
+            quit_sent = True
+        time.sleep(0.05)
+
+
+def _works_in(pid: int, folder: Path) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cwd").readlink() == folder.resolve()
+    except OSError:
+        return False
+
+
+def _require_programs(bin_dir: Path) -> None:
+    for program in ("initdb", "postgres"):
+        if not os.access(bin_dir / program, os.X_OK):
+            raise PgkeelError(
+                f"{bin_dir / program} is missing", "Install the PostgreSQL server package, or correct the bin directory"
+            )
+
+
+def _initialise(ground: Ground, folder: Path) -> None:
+    locale = ground.locale
+    command = [
+        str(ground.bin_dir / "initdb"),
+        f"--pgdata={folder / 'data'}",
+        f"--username={ground.superuser}",
+        # Only this OS user and root can reach the socket: its folder has mode 0700, and there is no other way in.
+        "--auth-local=trust",
+        "--auth-host=reject",
+        "--no-sync",
+        "--no-instructions",
+        f"--encoding={locale.encoding}",
+        f"--locale-provider={locale.provider}",
+        f"--lc-collate={locale.collate}",
+        f"--lc-ctype={locale.ctype}",
+        "--lc-messages=C",
+    ]
+    if locale.provider == "icu":
+        command += [f"--icu-locale={locale.locale}", *([f"--icu-rules={locale.icu_rules}"] if locale.icu_rules else [])]
+    elif locale.provider == "builtin":
+        command += [f"--builtin-locale={locale.locale}"]
+    done = subprocess.run(
+        yielding(ground.niceness, command), env=clean_environment(), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise PgkeelError(
+            f"initdb could not make a cluster in {folder}: {_last_line(done.stderr)}",
+            "Check the disk there, and that production's locale exists on this server (locale -a)",
+        )
+
+
+def _configure(ground: Ground, folder: Path) -> tuple[str, ...]:
+    """Write the settings; returns the preload libraries that were left out because they are not installed."""
+    library_dir = subprocess.run(
+        [str(ground.bin_dir / "pg_config"), "--pkglibdir"], env=clean_environment(), capture_output=True, text=True, check=False
+    ).stdout.strip()
+    installed = [name for name in ground.preload_libraries if library_dir and Path(library_dir, f"{name}.so").is_file()]
+    settings = {
+        "shared_buffers": ground.shared_buffers,
+        "maintenance_work_mem": ground.maintenance_work_mem,
+        "max_wal_size": ground.max_wal_size,
+        "checkpoint_timeout": "1h",
+        "max_connections": "20",
+        "max_locks_per_transaction": "512",
+        "lc_messages": "C",
+        # A scheduler in a restored copy must not start production's jobs.
+        "cron.launch_active_jobs": "off",
+        **ground.settings,
+        "listen_addresses": "",
+        "port": str(PORT),
+        "unix_socket_directories": str(folder / "s"),
+        "unix_socket_permissions": "0700",
+        "shared_preload_libraries": ",".join(installed),
+        "archive_mode": "off",
+        "wal_level": "minimal",
+        "max_wal_senders": "0",
+        "max_logical_replication_workers": "0",
+        "fsync": "off",
+        "full_page_writes": "off",
+        "synchronous_commit": "off",
+        "autovacuum": "off",
+        "logging_collector": "off",
+        "log_destination": "stderr",
+        "ssl": "off",
+    }
+    lines = [f"{name} = '{_quoted(value)}'\n" for name, value in settings.items()]
+    (folder / "data" / "postgresql.conf").write_text("".join(lines), encoding="utf-8")
+    return tuple(name for name in ground.preload_libraries if name not in installed)
+
+
+def _quoted(value: str) -> str:
+    if "\n" in value:
+        raise PgkeelError(f"The setting {value!r} contains a line break", "Remove it")
+    return value.replace("\\", "\\\\").replace("'", "''")
+
+
+def _start(ground: Ground, folder: Path) -> subprocess.Popen[bytes]:
+    command = [str(ground.bin_dir / "postgres"), "-D", str(folder / "data")]
+    if shutil.which("setpriv"):
+        # Should this process be killed, the kernel tells the postmaster to quit at once.
+        command = ["setpriv", "--pdeathsig", "QUIT", *command]
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen(
+            yielding(ground.niceness, command),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            env=clean_environment(),
+            # A Ctrl-C at the terminal is for the run, which then stops the server in good order.
+            start_new_session=True,
+        )
+
+
+def _await(running: ProvingGround) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        if not running.alive:
+            raise PgkeelError(
+                f"The throwaway server did not start: {_last_line(running.log_tail())}",
+                "Check free memory and disk, and that the preload libraries fit this PostgreSQL",
+            )
+        try:
+            with connect(running.login()) as session:
+                row = session.execute(
+                    "SELECT current_setting('archive_mode'), current_setting('listen_addresses'), current_setting('fsync')"
+                ).fetchone()
+        except PgkeelError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+            continue
+        if row != ("off", "", "off"):
+            raise PgkeelError(
+                f"The throwaway server runs with archive_mode, listen_addresses and fsync {row}, which is not harmless",
+                "Remove whatever overrides them",
+            )
+        return
+
+
+def _stop(postmaster: subprocess.Popen[bytes] | None) -> None:
+    if postmaster is None:
+        return
+    # Immediate shutdown: nothing in it is to be kept.
+    for number in (signal.SIGQUIT, signal.SIGKILL):
+        postmaster.send_signal(number)
+        with suppress(subprocess.TimeoutExpired):
+            postmaster.wait(timeout=STOP_SECONDS)
+            return
+
+
+def _remove(folder: Path) -> None:
+    """Remove the folder; backends of a killed postmaster may still write for a moment."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while folder.exists():
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise PgkeelError(
+                    f"{folder} could not be removed: {error.strerror}", "Remove it by hand once no process uses it"
+                ) from error
+            time.sleep(0.1)
+
+
+def yielding(niceness: int, command: list[str]) -> list[str]:
+    """The command, giving way to production in CPU and disk as far as the programs for that are here."""
+    prefix: list[str] = []
+    if shutil.which("nice"):
+        prefix += ["nice", "-n", str(niceness)]
+    if shutil.which("ionice"):
+        # Idle class; -t: go on where the kernel does not allow it.
+        prefix += ["ionice", "-t", "-c", "3"]
+    return prefix + command
+
+
+def clean_environment() -> dict[str, str]:
+    """Without PG*, which could lead a program to production, and with messages in English."""
+    return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC"}
+
+
+def _tail(file: Path, lines: int) -> str:
+    try:
+        with file.open("rb") as log:
+            log.seek(0, os.SEEK_END)
+            log.seek(max(0, log.tell() - 16384))
+            return "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
+    except OSError:
+        return ""
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:500] if lines else "it said nothing"
+
+
+def create_database(running: ProvingGround, name: str, locale: Locale) -> None:
+    """Create an empty database with that encoding and collation. Raises PgkeelError."""
+    parts: list[psycopg.sql.Composable] = [
+        psycopg.sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {} LOCALE_PROVIDER {} LC_COLLATE {} LC_CTYPE {}").format(
+            psycopg.sql.Identifier(name),
+            psycopg.sql.Literal(locale.encoding),
+            psycopg.sql.Identifier(locale.provider),
+            psycopg.sql.Literal(locale.collate),
+            psycopg.sql.Literal(locale.ctype),
+        )
+    ]
+    if locale.provider != "libc":
+        word = {"icu": "ICU_LOCALE", "builtin": "BUILTIN_LOCALE"}[locale.provider]
+        parts.append(psycopg.sql.SQL(f" {word} {{}}").format(psycopg.sql.Literal(locale.locale)))
+    if locale.icu_rules:
+        parts.append(psycopg.sql.SQL(" ICU_RULES {}").format(psycopg.sql.Literal(locale.icu_rules)))
+    try:
+        with connect(running.login()) as session:
+            session.execute(psycopg.sql.Composed(parts))
+    except psycopg.Error as error:
+        raise PgkeelError(
+            f"The database {name!r} could not be created on the throwaway server: {_last_line(str(error))}",
+            "Check the disk there, and that production's locale exists on this server",
+        ) from error
