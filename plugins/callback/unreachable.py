@@ -19,12 +19,14 @@ description:
 
 CURES = (
     ("Permission denied", "the server refuses this login: check ansible_user and the ssh key ({key}) in the inventory"),
-    ("Host key verification failed", "its ssh host key is not the known one: check that it is the right machine, then `ssh-keygen -R {host}`"),
+    (
+        "Host key verification failed",
+        "its ssh host key is not the known one: see that it is the right machine, `ssh-keygen -R {host}`",
+    ),
     ("Could not resolve", "its name is unknown: correct ansible_host in the inventory"),
-    ("Name or service not known", "its name is unknown: correct ansible_host in the inventory"),
     ("refused", "nothing listens on its ssh port: check ansible_port, and that sshd runs there"),
-    ("", "check that it is up and that ansible_host ({host}) and ansible_port are right: `ssh {user}@{host}` must work from here"),
-)  # fmt: skip
+    ("", "see that it is up and ansible_host ({host}) and ansible_port are right: `ssh {user}@{host}` must work from here"),
+)
 
 
 def cure(message: str, name: str, variables: dict[str, object]) -> str:
@@ -33,7 +35,7 @@ def cure(message: str, name: str, variables: dict[str, object]) -> str:
     host = str(variables.get("ansible_host") or name)
     user = str(variables.get("ansible_user") or "root")
     key = str(variables.get("ansible_ssh_private_key_file") or "ssh's default")
-    return f"{name} cannot be reached over ssh; {words.format(host=host, user=user, key=key)}. Nothing was changed on it."
+    return f"{name} cannot be reached over ssh; {words.format(host=host, user=user, key=key)}. The task changed nothing on it."
 
 
 class CallbackModule(CallbackBase):
