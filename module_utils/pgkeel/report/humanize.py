@@ -98,7 +98,7 @@ _UNITS: dict[str, tuple[Callable[[float], str], str]] = {
     "ms": (lambda number: duration(number / 1000), "ms"),
     "percent": (lambda number: percent(number / 100), "%"),
     "pct": (lambda number: percent(number / 100), "%"),
-    "ratio": (percent, "as a ratio"),
+    "ratio": (percent, ""),
 }
 
 
@@ -110,7 +110,8 @@ def figure(key: str, value: object) -> Figure:
         return Figure(label, plain(value))
     if words[-1] in _UNITS:
         show, unit = _UNITS[words[-1]]
-        return Figure(" ".join(words[:-1]) or label, show(value), f"{exact(value)} {unit}")
+        subject = label if words[-1] == "ratio" else " ".join(words[:-1]) or label
+        return Figure(subject, show(value), f"{exact(value)} {unit}".rstrip())
     if not {words[0], words[-1]}.isdisjoint(_IDENTIFIERS) or (isinstance(value, int) and abs(value) < _COUNT_IN_FULL):
         return Figure(label, str(value))
     return Figure(label, count(value), exact(value))

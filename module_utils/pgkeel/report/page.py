@@ -11,7 +11,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from . import subjects
-from .documents import Documents, DrillVerdict, drill_verdict, failure, number
+from .documents import Documents, DrillVerdict, drill_verdict, failure
 from .finding import CheckResult, Finding, Priority, Status
 from .humanize import count, duration, exact, figure, percent, plain, plural, size
 from .page_style import STYLE
@@ -105,7 +105,7 @@ def render_page(documents: Documents) -> str:
         site=documents.site,
         configured=subjects.configured(documents.site) if documents.site is not None else None,
         run=run,
-        changed=number(run, "reconverge_changed", "run") if run is not None else None,
+        changed=subjects.changed_again(run or {}),
         timings=subjects.bars(run, "run") if run is not None else (),
     )
 
@@ -137,7 +137,6 @@ def _environment() -> Environment:
     environment.filters |= {
         "plain": plain,
         "failure": failure,
-        "tasks": lambda number: plural(int(number), "task"),
         "why": subjects.drill_reason,
         "figures": lambda evidence: [figure(key, value) for key, value in evidence.items()],
         "looks_like_sql": looks_like_sql,
@@ -210,8 +209,8 @@ def _audit_tiles(documents: Documents) -> list[Tile]:
             mood=_PRIORITY_MOODS.get(worst, "good"),
         ),
         Tile(
-            "Checks",
-            count(len(audit.results)),
+            "Checks verified",
+            f"{len(audit.results) - unverified} of {len(audit.results)}",
             f"{unverified} could not be verified" if unverified else "all of them verified",
             mood="unknown" if unverified else "",
         ),

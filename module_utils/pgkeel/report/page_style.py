@@ -34,7 +34,7 @@ code, pre, .name {
 .soft { color: var(--soft); }
 .icon { width: 1.1em; height: 1.1em; flex: none; vertical-align: -.17em; fill: none; stroke: currentColor; stroke-width: 1.6; }
 .bad { color: var(--bad); } .warn { color: var(--warn); } .plan { color: var(--plan); }
-.good { color: var(--good); } .unknown { color: var(--unknown); }
+.good { color: var(--good); } .unknown { color: var(--unknown); } .none { color: var(--soft); }
 
 .frame { max-width: 74rem; margin: 0 auto; padding: 2.25rem 1.5rem 5rem; }
 .masthead { display: flex; flex-wrap: wrap; gap: .25rem 2rem; justify-content: space-between; align-items: baseline;
@@ -45,9 +45,11 @@ code, pre, .name {
   border-left: .375rem solid currentColor; border-radius: .5rem; }
 .verdict .stamp { display: flex; align-items: center; gap: .5rem; font-weight: 650; font-size: .9375rem; }
 .verdict h1 { color: var(--ink); font-size: clamp(1.3rem, 1.05rem + 1.3vw, 1.8rem); line-height: 1.3; font-weight: 650;
-  letter-spacing: -.012em; margin: .5rem 0 0; max-width: 44rem; text-wrap: pretty; }
-.verdict .todo { color: var(--ink); margin-top: 1.1rem; max-width: 46rem; }
-.verdict ol { color: var(--ink); margin-top: .6rem; padding-left: 1.3rem; max-width: 46rem; }
+  letter-spacing: -.012em; margin: .5rem 0 0; max-width: 52rem; text-wrap: pretty; }
+.verdict .todo { color: var(--ink); margin-top: 1.1rem; max-width: 56rem; }
+.verdict a { text-decoration-color: var(--line); }
+.verdict a:hover { text-decoration-color: currentColor; }
+.verdict ol { color: var(--ink); margin-top: .6rem; padding-left: 1.3rem; max-width: 56rem; }
 .verdict li { padding: .12rem 0; }
 .verdict li::marker { color: var(--soft); }
 
@@ -69,7 +71,7 @@ h2 { font-size: 1.3rem; line-height: 1.3; font-weight: 650; letter-spacing: -.01
 h3 { font-size: 1rem; font-weight: 650; margin: 2rem 0 .6rem; }
 h3:first-of-type { margin-top: 1.25rem; }
 h3 .soft { font-weight: 400; }
-section > p { max-width: 46rem; }
+section > p { max-width: 46rem; text-wrap: pretty; }
 p + p { margin-top: .5rem; }
 
 details.finding { background: var(--card); border: 1px solid var(--line); border-left: .25rem solid var(--edge);
@@ -83,12 +85,15 @@ details.finding + details.finding { margin-top: .6rem; }
 .finding summary .id { font-weight: 650; color: var(--edge); }
 .finding summary .turn { color: var(--soft); transition: none; }
 .finding[open] summary .turn { transform: rotate(90deg); }
-.finding h4 { font-size: 1rem; font-weight: 550; line-height: 1.45; }
+.finding h4 { font-size: .9688rem; font-weight: 600; line-height: 1.45; }
 .finding summary .about { grid-column: 2; color: var(--soft); font-size: .875rem; }
 .finding summary .name { color: var(--ink); }
 .finding .body { padding: .1rem 1.1rem 1.2rem 5.1rem; }
 .finding .body h5 { margin: .9rem 0 .35rem; font-size: .8125rem; font-weight: 600; color: var(--soft); }
 .finding .body h5:first-child { margin-top: .2rem; }
+dl.evidence { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: .65rem 1.25rem; }
+dl.evidence dt { color: var(--soft); font-size: .8125rem; line-height: 1.35; }
+dl.evidence .long { grid-column: 1 / -1; }
 dl.facts { display: grid; grid-template-columns: minmax(7rem, max-content) minmax(0, 1fr); gap: .2rem 1.25rem;
   font-size: .9375rem; }
 dl.facts dt { color: var(--soft); max-width: 14rem; }
@@ -126,7 +131,8 @@ footer { margin-top: 4rem; padding-top: 1rem; border-top: 1px solid var(--line);
 @media (max-width: 60rem) {
   .columns { display: block; margin-top: 1.75rem; }
   nav { position: static; margin-bottom: 2.5rem; }
-  nav ul { display: flex; flex-wrap: wrap; gap: 0 1.25rem; }
+  nav ul { display: flex; flex-wrap: wrap; gap: .4rem; }
+  nav a { border: 1px solid var(--line); border-radius: 1rem; padding: .2rem .75rem; background: var(--card); gap: .5rem; }
 }
 @media (max-width: 40rem) {
   .frame { padding: 1.25rem 1rem 3rem; }
@@ -139,6 +145,7 @@ footer { margin-top: 4rem; padding-top: 1rem; border-top: 1px solid var(--line);
   .finding summary h4, .finding summary .about { grid-column: 1 / -1; }
   .finding summary .turn { grid-column: 2; grid-row: 1; }
   .finding .body { padding: 0 .9rem 1rem; }
+  dl.evidence { grid-template-columns: 1fr 1fr; }
   dl.facts { grid-template-columns: minmax(5.5rem, 38%) minmax(0, 1fr); gap: .2rem .9rem; }
   table { font-size: .875rem; }
   th, td { padding-right: .6rem; }

@@ -42,13 +42,14 @@ TEMPLATE = """\
 {%- macro waterfall(bars, total, caption, statuses) -%}
 <table>
 <caption>{{ caption }}</caption>
-{% if statuses %}{{ head([("Phase", ""), ("Status", ""), ("Share", "bars"), ("Time", "num")]) }}
+{% if statuses %}{{ head([("Phase", ""), ("Status", "tight"), ("Share", "bars"), ("Time", "num")]) }}
 {%- else %}{{ head([("Phase", ""), ("Share", "bars"), ("Time", "num")]) }}{% endif %}
 <tbody>
 {%- for bar in bars %}
 <tr><th scope="row">{{ bar.name }}</th>
 {%- if statuses %}<td class="tight">{{ state(bar.mood, bar.status or "no status") }}</td>{% endif %}
-<td class="bars"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect class="track" width="100" height="8"/>
+<td class="bars"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
+{#- #}<rect class="track" width="100" height="8"/>
 {#- #}<rect class="fill" x="{{ bar.start }}" width="{{ bar.width }}" height="8"/></svg></td>
 <td class="num">{{ shown(bar.seconds) }}</td></tr>
 {%- endfor %}
@@ -78,10 +79,11 @@ TEMPLATE = """\
 <div class="verdict {{ mood }}">
 <p class="stamp">{{ icon(mood) }} {{ verdict.standing.words }}</p>
 <h1>{{ verdict.sentence }}</h1>
-<p class="todo"><strong>First:</strong> {{ verdict.first }}</p>
+<p class="todo"><strong>First:</strong> {% if verdict.steps %}<a href="#{{ verdict.steps[0].anchor }}">{{ verdict.first }}</a>
+{%- else %}{{ verdict.first }}{% endif %}</p>
 {%- if verdict.steps | length > 1 %}
 <ol start="2" aria-label="After that">
-{%- for step in verdict.steps[1:] %}<li>{{ step.action }}</li>{% endfor %}
+{%- for step in verdict.steps[1:] %}<li><a href="#{{ step.anchor }}">{{ step.action }}</a></li>{% endfor %}
 </ol>
 {%- endif %}
 </div>
@@ -96,7 +98,8 @@ TEMPLATE = """\
 <div class="columns">
 <nav aria-label="Sections"><ul>
 {%- for section in sections %}
-<li><a href="#{{ section.anchor }}"><span>{{ section.label }}</span><span>{{ section.note }}</span></a></li>
+<li><a href="#{{ section.anchor }}"><span>{{ section.label }}</span>
+{%- if section.note %}<span>{{ section.note }}</span>{% endif %}</a></li>
 {%- endfor %}
 </ul></nav>
 
@@ -123,7 +126,11 @@ TEMPLATE = """\
 <div class="body">
 {%- if finding.evidence %}
 <h5>Evidence</h5>
-<dl class="facts">{% for one in finding.evidence | figures %}{{ fact(one) }}{% endfor %}</dl>
+<dl class="evidence">
+{%- for one in finding.evidence | figures %}
+<div{% if one.text | length > 30 %} class="long"{% endif %}>{{ fact(one) }}</div>
+{%- endfor %}
+</dl>
 {%- endif %}
 {%- if finding.remedy %}
 <h5>Remedy</h5>
@@ -156,11 +163,11 @@ TEMPLATE = """\
 {%- if audit.seconds is not none %} in {{ shown(audit_seconds) }}{% endif %}</span></h3>
 <table>
 <caption>“Nothing found” means that the check ran and was satisfied.</caption>
-{{ head([("Check", ""), ("Looks at", ""), ("Area", "wide"), ("Outcome", "")]) }}
+{{ head([("Check", "tight"), ("Looks at", ""), ("Area", "wide"), ("Outcome", "tight")]) }}
 <tbody>
 {%- for result in audit.results %}
 <tr><td class="tight">{{ result.id }}</td><th scope="row">{{ result.title }}
-{%- if result.reason %}<br><span class="soft">{{ result.reason }}</span>{% endif %}</th>
+{%- if result.reason and result not in unverified %}<br><span class="soft">{{ result.reason }}</span>{% endif %}</th>
 <td class="wide soft">{{ result.area }}</td><td class="tight">{{ state(result | result_mood, result | outcome) }}</td></tr>
 {%- endfor %}
 </tbody>
@@ -196,7 +203,7 @@ TEMPLATE = """\
 {%- if drill | drill_checks %}
 <table>
 <caption>What was compared with the manifest of the backup.</caption>
-{{ head([("Check", ""), ("Evidence", ""), ("Verdict", "")]) }}
+{{ head([("Check", ""), ("Evidence", ""), ("Verdict", "tight")]) }}
 <tbody>
 {%- for check in drill | drill_checks %}
 <tr><th scope="row">{{ check.name }}</th><td class="soft">{{ check.evidence | plain }}</td>
@@ -280,8 +287,8 @@ TEMPLATE = """\
 {%- else %}
 {{ waterfall(timings, run | together("run"), "What ran, in order.", true) }}
 {%- endif %}
-{%- if changed is not none %}
-<p class="soft">A second run of <code>site.yml</code> changed {{ "nothing" if changed == 0 else changed | tasks }}.</p>
+{%- if changed %}
+<p class="soft">A second run of <code>site.yml</code> changed {{ changed }}.</p>
 {%- endif %}
 </section>
 </main>

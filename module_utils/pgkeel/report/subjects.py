@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .documents import Document, Documents, failure, number, phases, rows
-from .humanize import UNKNOWN, Figure, count, duration, exact, figure, percent, plain, rate, size
+from .humanize import UNKNOWN, Figure, count, duration, exact, figure, percent, plain, plural, rate, size
 
 # A setting whose name ends like this holds a secret or may carry one: only that it is set is told.
 _SECRET = re.compile(r"(password|passwd|secret|token|conninfo|access_key|secret_key)$|passphrase", re.IGNORECASE)
@@ -119,7 +119,7 @@ def largest(documents: Sequence[Document], key: str, where: str) -> float | None
 def backup_figures(backup: Document) -> tuple[Figure, ...]:
     """One backup."""
     stored, data = number(backup, "bytes", "backup"), number(backup, "database_bytes", "backup")
-    ratio = (Figure("of the database", percent(stored / data), f"{exact(stored / data)} as a ratio"),) if stored and data else ()
+    ratio = (Figure("of the database", percent(stored / data), exact(stored / data)),) if stored and data else ()
     texts = {key: Figure(label, plain(backup.get(key))) for key, label in (("database", "database"), ("backup_id", "backup"))}
     return known(
         (
@@ -192,6 +192,12 @@ def together(document: Document, where: str) -> Figure:
     """The time of all phases."""
     seconds = sum(seconds for _, seconds, _ in phases(document, where))
     return Figure("together", duration(seconds), f"{exact(round(seconds, 6))} seconds")
+
+
+def changed_again(run: Document) -> str:
+    """What the second run of site.yml changed, in words; empty when there was none."""
+    changed = number(run, "reconverge_changed", "run")
+    return "" if changed is None else plural(int(changed), "task") if changed else "nothing"
 
 
 def operations(documents: Documents) -> tuple[Operation, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from .documents import Documents
 from .finding import Finding, Priority
 from .humanize import figure, plural
 from .prose import code_block, code_span, escape, one_line
@@ -34,9 +35,13 @@ def checklist(findings: Sequence[Finding]) -> str:
     return "\n".join(parts) if parts else "Nothing was found.\n"
 
 
-def tasks_page(host: str, findings: Sequence[Finding]) -> str:
+def tasks_page(documents: Documents) -> str:
     """The file tasks.md: the checklist, then the same tasks as commands."""
-    page = f"# Tasks for {escape(host)}\n\n{checklist(findings)}"
+    title = f"# Tasks for {escape(documents.host)}\n\n"
+    if documents.audit is None or not documents.audit.results:
+        return f"{title}The audit has not run, so no task is known. Run `playbooks/audit.yml`.\n"
+    findings = documents.audit.findings
+    page = title + checklist(findings)
     if findings:
         commands = "\n".join(bd_lines(findings))
         page += f"\n## For the beads tracker\n\nRun these in the tracker's repository.\n\n{code_block(commands, 'sh')}\n"
@@ -56,7 +61,7 @@ def _bd_line(finding: Finding) -> str:
             one_line(finding.summary),
             f"Evidence: {one_line(evidence)}." if evidence else "",
             f"Effort {finding.effort.value}, risk {finding.risk.value}, fingerprint {finding.fingerprint}.",
-            f"Remedy: {one_line(finding.remedy)}" if finding.remedy else "",
+            _remedy(finding),
         )
         if part
     )
@@ -71,6 +76,13 @@ def _bd_line(finding: Finding) -> str:
             f"-d {shlex.quote(description)}",
         ]
     )
+
+
+def _remedy(finding: Finding) -> str:
+    """On one line; where a comment would swallow what follows it there, only where to find it."""
+    if "--" in finding.remedy and "\n" in finding.remedy:
+        return "Remedy: in the report, under this fingerprint."
+    return f"Remedy: {one_line(finding.remedy)}" if finding.remedy else ""
 
 
 def _item(finding: Finding) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from .documents import Documents, DrillVerdict, drill_verdict, failure, number, phases, rows
-from .finding import Priority, Status
+from .finding import Finding, Priority, Status
 from .humanize import plural
 
 _CLAUSES = 3
@@ -36,6 +36,8 @@ class Step:
     """Continues a sentence: `2 findings put data or service at risk`."""
     action: str
     """A sentence."""
+    anchor: str
+    """Where in the report to read on: a finding's fingerprint, or a section."""
 
 
 @dataclass(frozen=True)
@@ -99,18 +101,21 @@ def _drill_steps(documents: Documents) -> Iterator[Step]:
                 Standing.NOT_IN_ORDER,
                 "the newest backup did not restore to what was saved",
                 f"Treat the data as not backed up: take a new backup and drill it ({reason}).",
+                "drill",
             )
         elif verdict is DrillVerdict.COULD_NOT_VERIFY:
             yield Step(
                 Standing.NOT_PROVED,
                 "the restore drill could not verify the newest backup",
                 f"Clear what stopped the restore drill and run it again ({reason}).",
+                "drill",
             )
     if not documents.drills:
         yield Step(
             Standing.NOT_PROVED,
             "no backup has been restored yet",
             "Run playbooks/restore_drill.yml: only a restored backup counts.",
+            "drill",
         )
 
 
@@ -118,19 +123,21 @@ def _backup_steps(documents: Documents) -> Iterator[Step]:
     for backup in documents.backups or ():
         reason = failure(backup)
         if reason:
-            yield Step(Standing.NOT_IN_ORDER, "the last backup failed", f"Repair the backup: {reason.rstrip('.')}.")
+            yield Step(Standing.NOT_IN_ORDER, "the last backup failed", f"Repair the backup: {reason.rstrip('.')}.", "backup")
     if not documents.backups:
-        yield Step(Standing.NOT_PROVED, "no backup is known", "Run playbooks/backup.yml.")
+        yield Step(Standing.NOT_PROVED, "no backup is known", "Run playbooks/backup.yml.", "backup")
 
 
 def _audit_steps(documents: Documents) -> Iterator[Step]:
     audit = documents.audit
     if audit is None:
-        yield Step(Standing.NOT_PROVED, "no audit has run", "Run playbooks/audit.yml.")
+        yield Step(Standing.NOT_PROVED, "no audit has run", "Run playbooks/audit.yml.", "findings")
         return
     if not audit.results:
         why = f" ({audit.reason.rstrip('.')})" if audit.reason else ""
-        yield Step(Standing.NOT_PROVED, "the audit ran no check", f"Clear what stopped the audit and run it again{why}.")
+        yield Step(
+            Standing.NOT_PROVED, "the audit ran no check", f"Clear what stopped the audit and run it again{why}.", "findings"
+        )
         return
     urgent = [finding for finding in audit.findings if finding.priority is Priority.P0]
     planned = [finding for finding in audit.findings if finding.priority is Priority.P1]
@@ -140,21 +147,24 @@ def _audit_steps(documents: Documents) -> Iterator[Step]:
         yield Step(
             Standing.NOT_IN_ORDER,
             f"{plural(len(urgent), 'finding')} {puts} data or service at risk now",
-            f"Remedy {urgent[0].id}, {urgent[0].subject}: {urgent[0].summary.rstrip('.')}.",
+            _act("Remedy", urgent[0]),
+            urgent[0].fingerprint,
         )
     if unverified:
         why = (unverified[0].reason or "no reason given").rstrip(".")
         yield Step(
             Standing.NOT_PROVED,
             f"{plural(len(unverified), 'check')} could not be verified",
-            f"Make {unverified[0].id} verifiable, {unverified[0].title}: {why}.",
+            f"Clear what keeps {unverified[0].id} ({unverified[0].title}) from being verified: {why}.",
+            "checks",
         )
     if planned:
         needs = "needs" if len(planned) == 1 else "need"
         yield Step(
             Standing.NEEDS_WORK,
             f"{plural(len(planned), 'finding')} {needs} a plan",
-            f"Plan {planned[0].id}, {planned[0].subject}: {planned[0].summary.rstrip('.')}.",
+            _act("Plan", planned[0]),
+            planned[0].fingerprint,
         )
 
 
@@ -162,21 +172,22 @@ def _run_steps(documents: Documents) -> Iterator[Step]:
     run = documents.run or {}
     for name, _, status in phases(run, "run"):
         if status not in ("", "ok"):
-            yield Step(
-                Standing.NOT_IN_ORDER, f"the phase “{name}” ended as “{status}”", f"Read the output of “{name}” and run it again."
-            )
+            ended = f"the phase “{name}” ended as “{status}”"
+            yield Step(Standing.NOT_IN_ORDER, ended, f"Read the output of “{name}” and run it again.", "timings")
     changed = number(run, "reconverge_changed", "run")
     if changed:
         yield Step(
             Standing.NEEDS_WORK,
             f"a second run of site.yml changed {plural(int(changed), 'thing')}",
             "Find the task that reports a change twice: a converged server must stay as it is.",
+            "timings",
         )
     if (documents.site or {}).get("restart") == "pending":
         yield Step(
             Standing.NEEDS_WORK,
             "settings wait for a restart of PostgreSQL",
             "Restart PostgreSQL at a quiet hour, then audit again.",
+            "configuration",
         )
     errors = sum(int(number(row, "errors", "workload") or 0) for row in rows(documents.workload, "operations", "workload"))
     if errors:
@@ -184,4 +195,9 @@ def _run_steps(documents: Documents) -> Iterator[Step]:
             Standing.NEEDS_WORK,
             f"the workload met {plural(errors, 'error')}",
             "Look at the errors of the workload in the server's log.",
+            "workload",
         )
+
+
+def _act(verb: str, finding: Finding) -> str:
+    return f"{verb} {finding.id} ({finding.subject}): {finding.summary.rstrip('.')}."

@@ -1,0 +1,163 @@
+"""The report as Markdown: for a pull request, an issue or a wiki. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from . import subjects
+from .documents import Documents, drill_verdict, failure
+from .finding import CheckResult, Finding, Status
+from .humanize import Figure, duration, figure, plain, plural
+from .prose import code_block, code_span, escape, markdown_table
+from .tasks import checklist
+from .verdict import judge
+
+
+def render_markdown(documents: Documents) -> str:
+    """The report with the same verdict, findings and figures as the page; foreign text in it is never markup."""
+    verdict = judge(documents)
+    blocks = [f"# {escape(documents.host)}: {verdict.standing.words.lower()}", escape(verdict.sentence)]
+    blocks.append(f"**First:** {escape(verdict.first)}")
+    if verdict.steps[1:]:
+        blocks.append("\n".join(f"{number}. {escape(step.action)}" for number, step in enumerate(verdict.steps[1:], 2)))
+    for title, body in (
+        ("Findings", _findings(documents)),
+        ("Checks", _checks(documents)),
+        ("Backup", _backup(documents)),
+        ("Restore drill", _drill(documents)),
+        ("Workload", _workload(documents)),
+        ("Configuration", _configuration(documents)),
+        ("Timings", _timings(documents)),
+    ):
+        blocks += [f"## {title}", *body]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _not_run(playbook: str, what: str) -> str:
+    return f"**Not run.** {what} Run `playbooks/{playbook}.yml`."
+
+
+def _figures(figures: Sequence[Figure]) -> str:
+    return "\n".join(f"- {escape(one.label)}: {escape(one.text)}" for one in figures)
+
+
+def _findings(documents: Documents) -> Iterator[str]:
+    audit = documents.audit
+    if audit is None:
+        yield _not_run("audit", "Nobody has looked for findings yet, so nothing is known to be in order.")
+    elif not audit.results:
+        yield f"**Could not run.** {escape(audit.reason or 'The audit ran no check.')}"
+    elif not audit.findings:
+        yield "No check found anything to act on."
+    else:
+        yield checklist(audit.findings).rstrip()
+        for finding in audit.findings:
+            yield from _finding(finding)
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    yield f"### {finding.priority.value} {escape(finding.id)}: {escape(finding.summary)}"
+    yield (
+        _figures(
+            [
+                *(figure(key, value) for key, value in finding.evidence.items()),
+                Figure("effort", finding.effort.value),
+                Figure("risk", finding.risk.value),
+            ]
+        )
+        + f"\n- subject: {code_span(finding.subject)}\n- fingerprint: {code_span(finding.fingerprint)}"
+    )
+    if finding.remedy:
+        yield code_block(finding.remedy)
+
+
+def _outcome(result: CheckResult) -> str:
+    if result.status is Status.FINDING:
+        return f"**{plural(len(result.findings), 'finding')}**"
+    words = {Status.OK: "nothing found", Status.COULD_NOT_VERIFY: "**could not verify**", Status.NOT_APPLICABLE: "not applicable"}
+    return words[result.status] + (f": {escape(result.reason)}" if result.reason else "")
+
+
+def _checks(documents: Documents) -> Iterator[str]:
+    audit = documents.audit
+    if audit is None:
+        yield _not_run("audit", "No check has run.")
+        return
+    unverified = audit.with_status(Status.COULD_NOT_VERIFY)
+    took = f" in {duration(audit.seconds)}" if audit.seconds is not None else ""
+    yield f"{plural(len(audit.results), 'check')}{took}; {len(unverified)} could not be verified."
+    if audit.results:
+        rows = [[escape(one.id), escape(one.title), escape(one.area), _outcome(one)] for one in audit.results]
+        yield markdown_table(("Check", "Looks at", "Area", "Outcome"), rows)
+
+
+def _backup(documents: Documents) -> Iterator[str]:
+    if not documents.backups:
+        yield _not_run("backup", "No backup is known.")
+    for backup in documents.backups or ():
+        if failure(backup):
+            yield f"**Failed.** {escape(failure(backup))}"
+        figures = subjects.backup_figures(backup)
+        if figures:
+            yield _figures(figures)
+
+
+def _drill(documents: Documents) -> Iterator[str]:
+    if not documents.drills:
+        yield _not_run("restore_drill", "No backup has been restored, so none is known to be good.")
+    for drill in documents.drills or ():
+        reason = subjects.drill_reason(drill)
+        yield f"**{drill_verdict(drill).value}**" + (f": {escape(reason)}" if reason else "")
+        figures = subjects.drill_figures(drill)
+        if figures:
+            yield _figures(figures)
+        checks = subjects.drill_checks(drill)
+        if checks:
+            rows = [[escape(one["name"]), escape(plain(one["evidence"])), escape(one["verdict"])] for one in checks]
+            yield markdown_table(("Check", "Evidence", "Verdict"), rows)
+        bars = subjects.bars(drill, "drill")
+        if bars:
+            yield markdown_table(("Phase", "Time"), [[escape(bar.name), bar.seconds.text] for bar in bars], right=(1,))
+
+
+def _workload(documents: Documents) -> Iterator[str]:
+    operations = subjects.operations(documents)
+    if operations:
+        yield markdown_table(
+            ("Operation", "Count", "p50", "p95", "Errors"),
+            [[escape(row.kind), row.count.text, row.p50.text, row.p95.text, row.errors.text] for row in operations],
+            right=(1, 2, 3, 4),
+        )
+    if documents.load is not None:
+        loaded = subjects.loaded(documents.load)
+        yield f"Data loaded: {loaded.total.text} rows in {loaded.seconds.text}."
+        if loaded.tables:
+            yield markdown_table(("Table", "Rows"), [[code_span(one.label), one.text] for one in loaded.tables], right=(1,))
+    if documents.workload is None and documents.load is None:
+        yield "No workload was run against this server, and no reference data loaded."
+
+
+def _configuration(documents: Documents) -> Iterator[str]:
+    if documents.site is None:
+        yield _not_run("site", "What was configured on this server is not recorded.")
+        return
+    configured = subjects.configured(documents.site)
+    lists = [Figure(one.label, ", ".join(one.entries) or "none") for one in configured.lists]
+    if configured.facts or lists:
+        yield _figures([*configured.facts, *lists])
+    for table in configured.tables:
+        yield f"### {escape(table.label).capitalize()}"
+        if table.rows:
+            yield markdown_table(("Name", "Value"), [[code_span(name), code_span(value)] for name, value in table.rows])
+
+
+def _timings(documents: Documents) -> Iterator[str]:
+    bars = subjects.bars(documents.run, "run") if documents.run is not None else ()
+    if documents.run is None or not bars:
+        yield "No run was timed."
+    else:
+        rows = [[escape(bar.name), escape(bar.status or "no status"), bar.seconds.text] for bar in bars]
+        yield markdown_table(("Phase", "Status", "Time"), rows, right=(2,))
+    changed = subjects.changed_again(documents.run or {})
+    if changed:
+        yield f"A second run of `site.yml` changed {changed}."

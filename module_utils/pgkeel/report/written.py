@@ -1,0 +1,46 @@
+"""The files of a report: written whole or not at all, and only where they differ."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from ..errors import PgkeelError
+
+_MODE = 0o640  # as the documents beside it: names of tables and roles are nobody else's business
+
+
+def write_whole(path: Path, text: str, *, dry_run: bool = False) -> bool:
+    """Make `path` hold `text`; returns whether it did not before. With `dry_run` nothing is written.
+
+    A reader sees the old file or the new one, never a part. Raises PgkeelError when the folder refuses.
+    """
+    content = text.encode()
+    try:
+        if path.is_file() and path.read_bytes() == content:
+            return False
+        if not dry_run:
+            _replace(path, content)
+    except OSError as error:
+        raise PgkeelError(
+            f"{path} cannot be written: {error.strerror or error}",
+            "Check that the folder belongs to the user who runs the report, and that the disk is not full",
+        ) from error
+    return True
+
+
+def _replace(path: Path, content: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fchmod(file.fileno(), _MODE)
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
