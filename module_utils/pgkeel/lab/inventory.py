@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ def describe_inventory(lab: Lab) -> dict[str, Any]:
                 "ansible_user": "root",
                 "ansible_ssh_private_key_file": str(lab.state / "ssh" / "id_ed25519"),
                 "ansible_ssh_common_args": f"-o UserKnownHostsFile={lab.state / 'ssh' / 'known_hosts'} -o IdentitiesOnly=yes",
+                # The roles' passwords follow from it: as throwaway as the lab, and in no file of the repository.
+                "lab_secret": hashlib.sha256(f"roles {keys.secret_key}".encode()).hexdigest(),
                 "lab_network": str(lab.subnet),
                 "backup_s3_endpoint": lab.endpoint,
                 "backup_s3_bucket": "pgkeel",
