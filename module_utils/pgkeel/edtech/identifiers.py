@@ -15,7 +15,7 @@ def time_block(moment: int) -> str:
 
 
 def identifier(moment: int, number: int, salt: int) -> str:
-    """A cuid-like text, unique for its number (below 36⁶) whatever the salt.
+    """A cuid-like text, unique for its number (below 36⁶) whatever the salt, ordered by time until 2059.
 
     Like a cuid it holds, in base 36, the creation time (ms), a counter, a constant for the maker, and noise.
     """
