@@ -104,6 +104,10 @@ reason:
   description: Why it is not C(PASS); empty otherwise.
   returned: always
   type: str
+database:
+  description: The database whose backup it was.
+  returned: always
+  type: str
 backup_id:
   description: The backup that was restored.
   returned: always
@@ -186,9 +190,9 @@ def main() -> None:
         if module.check_mode:
             backup = check_drill(store, request)
             reason = f"Check mode: backup {backup.run_id} ({backup.dump.bytes} bytes) would be restored below {request.base_dir}."
-            module.exit_json(changed=False, msg=reason, **DrillResult(backup_id=backup.run_id, reason=reason).as_dict())
+            module.exit_json(changed=False, msg=reason, **DrillResult(arguments["database"], backup.run_id, reason).as_dict())
     except PgkeelError as error:
-        module.fail_json(msg=str(error), **DrillResult(reason=str(error)).as_dict())
+        module.fail_json(msg=str(error), **DrillResult(arguments["database"], reason=str(error)).as_dict())
     result = run_drill(store, request)
     if result.verdict.value == "PASS":
         module.exit_json(changed=False, msg=f"Backup {result.backup_id} restores.", **result.as_dict())

@@ -70,6 +70,7 @@ class DrillRequest:
 class DrillResult:
     """What a drill came to; it is filled while the drill runs."""
 
+    database: str = ""
     backup_id: str = ""
     reason: str = ""
     checks: list[Check] = field(default_factory=list)
@@ -98,6 +99,7 @@ class DrillResult:
         return {
             "verdict": self.verdict.value,
             "reason": self.reason,
+            "database": self.database,
             "backup_id": self.backup_id,
             "checks": [check.as_dict() for check in self.checks],
             "phases": {name: round(seconds, 3) for name, seconds in self.phases.items()},
@@ -131,7 +133,7 @@ def run_drill(store: Store, request: DrillRequest) -> DrillResult:
     Never raises PgkeelError: what went wrong is in the result, as FAIL when the backup is to blame, else as COULD NOT VERIFY.
     The cluster and everything downloaded are gone afterwards. Production is not connected to at all.
     """
-    result = DrillResult()
+    result = DrillResult(database=request.shelf.database)
     begun = time.monotonic()
     try:
         with interruptible():
