@@ -1,0 +1,1 @@
+"""Jobs that systemd starts on the server, and what became of them."""
