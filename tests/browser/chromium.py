@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -25,6 +26,15 @@ _QUIET = (
     "--disable-dev-shm-usage",
     "--hide-scrollbars",
 )
+
+# Chromium reads commands on descriptor 3 and answers on 4; our ends of the pipes may have any number, these two included.
+_BECOME = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3]]
+os.dup2(ends[0], 3)
+os.dup2(ends[1], 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 def find_chromium() -> str:
@@ -51,15 +61,13 @@ class Chromium:
 
     def __enter__(self) -> Chromium:
         self._profile = tempfile.TemporaryDirectory(prefix="pgkeel-chromium-", ignore_cleanup_errors=True)
+        program = find_chromium()
         commands_out, self._commands = os.pipe()
         self._answers, answers_in = os.pipe()
-        # Chromium reads commands on descriptor 3 and answers on 4.
         self._process = subprocess.Popen(
             [
-                "sh",
-                "-c",
-                f'exec "$0" "$@" 3<&{commands_out} 4>&{answers_in}',
-                find_chromium(),
+                *(sys.executable, "-c", _BECOME, str(commands_out), str(answers_in)),
+                program,
                 *_QUIET,
                 f"--user-data-dir={self._profile.name}",
                 "--remote-debugging-pipe",

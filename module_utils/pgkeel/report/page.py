@@ -6,8 +6,9 @@ import base64
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cache
 
-from jinja2 import DictLoader, Environment, StrictUndefined, select_autoescape
+from jinja2 import DictLoader, Environment, StrictUndefined, Template, select_autoescape
 from markupsafe import Markup
 
 from . import subjects
@@ -81,8 +82,7 @@ def render_page(documents: Documents) -> str:
     verdict = judge(documents)
     audit, run = documents.audit, documents.run
     groups = _groups(audit.findings if audit else ())
-    template = _environment().get_template("page.html")
-    return template.render(
+    return _template().render(
         host=documents.host,
         title=plain((run or {}).get("title") or "server report"),
         started=plain((run or {}).get("started") or ""),
@@ -127,7 +127,8 @@ def looks_like_sql(remedy: str) -> bool:
     return bool(_SQL.search(remedy))
 
 
-def _environment() -> Environment:
+@cache
+def _template() -> Template:
     environment = Environment(
         loader=DictLoader({"page.html": TEMPLATE}),
         autoescape=select_autoescape(["html"]),
@@ -151,7 +152,7 @@ def _environment() -> Environment:
         "bars": subjects.bars,
         "together": subjects.together,
     }
-    return environment
+    return environment.get_template("page.html")
 
 
 def verdict_mood(verdict: str) -> str:

@@ -43,14 +43,7 @@ def width(text: str) -> int:
 
 def clip(text: str, columns: int) -> str:
     """At most `columns` wide, with an ellipsis where something was cut."""
-    if width(text) <= columns:
-        return text
-    kept = ""
-    for char in text:
-        if width(kept + char) > columns - 1:
-            break
-        kept += char
-    return kept + "…"
+    return text if width(text) <= columns else _head(text, columns - 1) + "…"
 
 
 def pad(text: str, columns: int, *, right: bool = False) -> str:
@@ -60,24 +53,19 @@ def pad(text: str, columns: int, *, right: bool = False) -> str:
 
 
 def wrap(text: str, columns: int) -> list[str]:
-    """Lines of at most `columns`, broken at spaces, and inside a word only where it is longer than a line."""
-    lines: list[str] = []
-    line = ""
+    """Lines of at most `columns` (at least 2), broken at spaces, and inside a word only where it is longer than a line."""
+    lines = [""]
     for given in one_line(text).split(" "):
         word = given
-        while word:
-            room = columns - width(line) - (1 if line else 0)
-            if width(word) <= room:
-                line = f"{line} {word}" if line else word
-                break
-            if line:
-                lines.append(line)
-                line = ""
-                continue
-            head = clip(word, columns + 1).removesuffix("…") if width(word) > columns else word
+        if width(lines[-1]) + 1 + width(word) <= columns and lines[-1]:
+            lines[-1] += f" {word}"
+            continue
+        while width(word) > columns:
+            head = _head(word, columns)
             lines.append(head)
             word = word[len(head) :]
-    return [*lines, line] if line or not lines else lines
+        lines.append(word)
+    return [line for line in lines if line] or [""]
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
@@ -88,6 +76,16 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], right: 
 
 # Controls, format characters (bidirectional overrides too), surrogates, private use, unassigned, line and paragraph separators.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def _head(text: str, columns: int) -> str:
+    """As much from the start of `text` as fits."""
+    taken = 0
+    for position, char in enumerate(text):
+        taken += width(char)
+        if taken > columns:
+            return text[:position]
+    return text
 
 
 def _longest_run(text: str) -> int:

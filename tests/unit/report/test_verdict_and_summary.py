@@ -1,0 +1,163 @@
+"""Is the server in order; did the demo succeed."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+from pgkeel.report.documents import Documents
+from pgkeel.report.summary import summarize
+from pgkeel.report.verdict import Standing, judge
+from unit.report.sample_documents import healthy, troubled
+
+
+def _judge(documents):
+    return judge(Documents.from_mapping(documents))
+
+
+def test_a_healthy_server_is_in_order():
+    verdict = _judge(healthy())
+    assert verdict.standing is Standing.IN_ORDER
+    assert verdict.sentence == (
+        "edtech-db1 is in order: 30 checks found nothing to worry about, and the newest backup was restored and compared."
+    )
+    assert verdict.first == "Nothing needs doing now."
+
+
+def test_a_finding_that_can_wait_leaves_it_in_order():
+    documents = healthy()
+    documents["audit"]["results"] = [result for result in troubled()["audit"]["results"] if result["id"] in ("I03", "C01", "Q03")]
+    assert _judge(documents).standing is Standing.IN_ORDER
+    assert _judge(documents).sentence.endswith("; 3 improvements can wait.")
+
+
+def test_the_most_urgent_comes_first():
+    verdict = _judge(troubled())
+    assert verdict.standing is Standing.NOT_IN_ORDER
+    assert verdict.sentence == "edtech-db1 is not in order: 2 findings put data or service at risk now."
+    assert verdict.first.startswith("Remedy S02 (pg_hba.conf line 14): ")
+    assert [step.standing.name for step in verdict.steps] == ["NOT_IN_ORDER", "NOT_PROVED", "NEEDS_WORK", "NEEDS_WORK"]
+    assert verdict.steps[1].action == (
+        "Clear what keeps H08 (Free disk space) from being verified: "
+        "The audit's role may not run df on the server: permission denied for function pg_ls_waldir."
+    )
+
+
+@pytest.mark.parametrize("absent", ["audit", "backup", "drill"])
+def test_what_did_not_run_is_never_in_order(absent):
+    documents = healthy()
+    del documents[absent]
+    assert _judge(documents).standing is Standing.NOT_PROVED
+    assert "playbooks/" in _judge(documents).first
+
+
+def _set(documents, path, value):
+    changed = copy.deepcopy(documents)
+    *outer, last = path
+    inner = changed
+    for key in outer:
+        inner = inner[key]
+    inner[last] = value
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "standing", "clause"),
+    [
+        (("drill", "verdict"), "FAIL", Standing.NOT_IN_ORDER, "did not restore"),
+        (("drill", "verdict"), "COULD NOT VERIFY", Standing.NOT_PROVED, "could not verify the newest backup"),
+        (("drill", "verdict"), "splendid", Standing.NOT_PROVED, "could not verify the newest backup"),
+        (("drill",), {"failed": True, "msg": "no store"}, Standing.NOT_PROVED, "could not verify the newest backup"),
+        (("drill",), {"drills": []}, Standing.NOT_PROVED, "no backup has been restored"),
+        (("backup",), {"failed": True, "msg": "no bucket"}, Standing.NOT_IN_ORDER, "the last backup failed"),
+        (("backup",), {"backups": []}, Standing.NOT_PROVED, "no backup is known"),
+        (("audit",), {"failed": True, "msg": "refused"}, Standing.NOT_PROVED, "the audit ran no check"),
+        (("audit", "results"), [], Standing.NOT_PROVED, "the audit ran no check"),
+        (("audit", "results", 3, "status"), "could not verify", Standing.NOT_PROVED, "1 check could not be verified"),
+        (("run", "phases", 2, "status"), "failed", Standing.NOT_IN_ORDER, "the phase “load” ended as “failed”"),
+        (("run", "reconverge_changed"), 2, Standing.NEEDS_WORK, "changed 2 things"),
+        (("site", "restart"), "pending", Standing.NEEDS_WORK, "wait for a restart"),
+        (("workload", "operations", 0, "errors"), 4, Standing.NEEDS_WORK, "met 4 errors"),
+    ],
+)
+def test_each_trouble_alone_is_seen(path, value, standing, clause):
+    verdict = _judge(_set(healthy(), path, value))
+    assert verdict.standing is standing
+    assert clause in verdict.sentence
+
+
+def test_many_reasons_stay_one_sentence():
+    documents = _set(healthy(), ("drill", "verdict"), "FAIL")
+    for phase in documents["run"]["phases"]:
+        phase["status"] = "failed"
+    sentence = _judge(documents).sentence
+    assert sentence.endswith("the phase “lab” ended as “failed” and 7 more reasons below.")
+
+
+def test_the_summary_has_what_the_demo_promises():
+    assert summarize(Documents.from_mapping(troubled())) == {
+        "success": True,
+        "phases": {
+            "lab": 38.21,
+            "site": 71.5,
+            "load": 14.33,
+            "workload": 20.02,
+            "audit": 4.9,
+            "backup": 9.2,
+            "drill": 15.1,
+            "site again": 19.8,
+        },
+        "reconverge_changed": 0,
+        "audit": {"checks": 30, "findings": {"P0": 2, "P1": 4, "P2": 6}},
+        "backup": {"bytes": 41_203_311, "database_bytes": 287_309_824, "seconds": 4.2181},
+        "drill": {"verdict": "PASS", "rto_seconds": 11.072, "tables_compared": 21, "rows_compared": 912_344},
+        "problems": [],
+    }
+
+
+@pytest.mark.parametrize("absent", ["audit", "backup", "drill", "run"])
+def test_a_missing_document_is_no_success(absent):
+    documents = healthy()
+    del documents[absent]
+    summary = summarize(Documents.from_mapping(documents))
+    assert summary["success"] is False
+    assert any("missing" in problem for problem in summary["problems"])
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "problem"),
+    [
+        (("run", "phases", 0, "status"), "failed", "phase lab is failed"),
+        (("run", "phases", 0, "status"), None, "phase lab is without a status"),
+        (("run", "phases"), [], "no phase is recorded"),
+        (("run", "reconverge_changed"), 1, "the second run of site.yml changed 1 tasks"),
+        (("run", "reconverge_changed"), None, "reconverge_changed is missing"),
+        (("audit", "results"), [], "the audit ran no check"),
+        (("backup", "failed"), True, "the backup failed: it failed without a reason"),
+        (("backup", "bytes"), None, "backup.bytes is missing"),
+        (("drill", "verdict"), "FAIL", "the drill's verdict is FAIL"),
+        (("drill", "rows_compared"), 0, "the drill compared nothing"),
+        (("drill", "rto_seconds"), None, "drill.rto_seconds is missing"),
+    ],
+)
+def test_each_shortfall_is_no_success(path, value, problem):
+    summary = summarize(Documents.from_mapping(_set(troubled(), path, value)))
+    assert summary["success"] is False
+    assert problem in summary["problems"]
+
+
+def test_several_backups_and_drills_add_up_and_the_worst_verdict_counts():
+    documents = troubled()
+    documents["backup"] = {"backups": [documents["backup"], {**documents["backup"], "bytes": 9}]}
+    documents["drill"] = {
+        "drills": [documents["drill"], {**documents["drill"], "verdict": "COULD NOT VERIFY", "rto_seconds": 60}]
+    }
+    summary = summarize(Documents.from_mapping(documents))
+    assert summary["backup"]["bytes"] == 41_203_320
+    assert summary["drill"] == {
+        "verdict": "COULD NOT VERIFY",
+        "rto_seconds": 60,
+        "tables_compared": 42,
+        "rows_compared": 1_824_688,
+    }
+    assert summary["success"] is False
