@@ -1,0 +1,174 @@
+"""What a plan predicts from what a server says of itself."""
+
+from pathlib import Path
+
+import pytest
+from pgkeel.errors import PgkeelError
+from pgkeel.postgres.settings import Setting
+from pgkeel.postgres.settings_plan import FileEntry, Server, make_plan
+
+CONF = "/etc/pg/conf.d"
+RESTART, RELOAD = Path(CONF, "10-pgkeel-restart.conf"), Path(CONF, "20-pgkeel-reload.conf")
+MAIN, AUTO, OPERATOR = "/etc/pg/postgresql.conf", "/var/pg/postgresql.auto.conf", f"{CONF}/90-operator.conf"
+
+# A value that the running server got from one of our files.
+OURS = Setting("work_mem", "16384", "kB", "integer", "user", "64", "2147483647", default="4096", source_file=str(RELOAD))
+
+
+def a_server(tmp_path, *, entries=(), libraries="", **values):
+    """A server with a few settings; `values` replaces whole settings."""
+    for name in ("pg_stat_statements", "auto_explain", "pg_cron"):
+        (tmp_path / f"{name}.so").touch()
+    settings = {
+        "work_mem": Setting("work_mem", "4096", "kB", "integer", "user", "64", "2147483647", default="4096"),
+        "shared_buffers": Setting("shared_buffers", "16384", "8kB", "integer", "postmaster", "16", "1073741823", default="16384"),
+        "shared_preload_libraries": Setting("shared_preload_libraries", libraries, "", "string", "postmaster"),
+        "statement_timeout": Setting("statement_timeout", "0", "ms", "integer", "user", "0", "2147483647", default="0"),
+        "TimeZone": Setting("TimeZone", "Etc/UTC", "", "string", "user"),
+    }
+    settings.update(values)
+    return Server(
+        {name.lower(): setting for name, setting in settings.items()}, [FileEntry(*entry) for entry in entries], str(tmp_path)
+    )
+
+
+def plan(server, settings=None, preload=()):
+    return make_plan(server, settings or {}, preload, RESTART, RELOAD)
+
+
+def test_settings_are_sorted_by_what_they_need(tmp_path):
+    result = plan(a_server(tmp_path), {"work_mem": "16MB", "shared_buffers": "1GB"})
+    assert result.reload_file == {"work_mem": "16MB"}
+    assert result.restart_file == {"shared_buffers": "1GB"}
+    assert [change.as_dict() for change in result.changes] == [
+        {"name": "shared_buffers", "old": "128MB", "new": "1GB", "needs": "restart"},
+        {"name": "work_mem", "old": "4MB", "new": "16MB", "needs": "reload"},
+    ]
+
+
+def test_the_same_in_other_words_is_no_change(tmp_path):
+    result = plan(a_server(tmp_path), {"work_mem": "4096kB", "shared_buffers": "0.125GB"})
+    assert result.changes == []
+
+
+def test_an_unknown_setting_is_refused_with_the_nearest_name(tmp_path):
+    with pytest.raises(PgkeelError, match=r"no setting 'work_men'.*work_mem"):
+        plan(a_server(tmp_path), {"work_men": "16MB"})
+
+
+def test_one_setting_in_two_spellings_is_refused(tmp_path):
+    with pytest.raises(PgkeelError, match="twice"):
+        plan(a_server(tmp_path), {"timezone": "UTC", "TimeZone": "UTC"})
+
+
+def test_preloading_among_the_settings_is_refused(tmp_path):
+    with pytest.raises(PgkeelError, match="as a list"):
+        plan(a_server(tmp_path), {"shared_preload_libraries": ""})
+
+
+def test_foreign_libraries_are_kept_in_front(tmp_path):
+    server = a_server(tmp_path, libraries="auto_explain", entries=[("shared_preload_libraries", "auto_explain", MAIN, 1)])
+    result = plan(server, preload=["pg_stat_statements"])
+    assert result.preloaded == ["auto_explain", "pg_stat_statements"]
+    assert result.restart_file["shared_preload_libraries"] == "auto_explain,pg_stat_statements"
+    assert result.needing("restart") == ["shared_preload_libraries"]
+
+
+def test_a_library_that_is_no_longer_declared_goes(tmp_path):
+    entries = [
+        ("shared_preload_libraries", "auto_explain", MAIN, 1),
+        ("shared_preload_libraries", "auto_explain,pg_cron", str(RESTART), 1),
+    ]
+    server = a_server(tmp_path, libraries="auto_explain,pg_cron", entries=entries)
+    assert plan(server).preloaded == ["auto_explain"]
+
+
+def test_a_library_that_is_not_installed_is_refused(tmp_path):
+    with pytest.raises(PgkeelError, match=r"pg_absent is not installed.*nothing was changed"):
+        plan(a_server(tmp_path), preload=["pg_absent"])
+
+
+def test_a_foreign_library_that_is_not_installed_is_refused(tmp_path):
+    server = a_server(tmp_path, entries=[("shared_preload_libraries", "gone", MAIN, 1)])
+    with pytest.raises(PgkeelError, match="gone, which another configuration file asks for"):
+        plan(server)
+
+
+def test_alter_system_that_drops_a_library_is_refused(tmp_path):
+    server = a_server(tmp_path, entries=[("shared_preload_libraries", "auto_explain", AUTO, 1)])
+    with pytest.raises(PgkeelError, match=r"leaves out pg_stat_statements.*ALTER SYSTEM RESET"):
+        plan(server, preload=["pg_stat_statements"])
+
+
+def test_alter_system_with_the_same_libraries_is_fine(tmp_path):
+    server = a_server(tmp_path, entries=[("shared_preload_libraries", "pg_stat_statements", AUTO, 1)])
+    assert plan(server, preload=["pg_stat_statements"]).preloaded == ["pg_stat_statements"]
+
+
+def test_the_settings_of_a_library_to_be_loaded_are_taken(tmp_path):
+    result = plan(a_server(tmp_path), {"pg_stat_statements.max": 10000}, ["pg_stat_statements"])
+    assert result.restart_file["pg_stat_statements.max"] == "10000"
+    assert result.needing("restart") == ["pg_stat_statements.max", "shared_preload_libraries"]
+
+
+def test_they_stay_in_that_file_when_it_is_loaded(tmp_path):
+    track = Setting("pg_stat_statements.track", "top", "", "enum", "superuser", choices=("none", "top", "all"))
+    server = a_server(tmp_path, libraries="pg_stat_statements", **{"pg_stat_statements.track": track})
+    result = plan(server, {"pg_stat_statements.track": "all"}, ["pg_stat_statements"])
+    assert "pg_stat_statements.track" in result.restart_file
+    assert result.needing("reload") == ["pg_stat_statements.track"]
+
+
+def test_the_settings_of_a_library_that_nobody_loads_are_refused(tmp_path):
+    with pytest.raises(PgkeelError, match="Add the library cron"):
+        plan(a_server(tmp_path), {"cron.database_name": "x"}, ["pg_stat_statements"])
+
+
+@pytest.mark.parametrize("file", [AUTO, OPERATOR])
+def test_a_later_file_is_reported_and_wins(tmp_path, file):
+    result = plan(a_server(tmp_path, entries=[("work_mem", "8MB", file, 3)]), {"work_mem": "16MB"})
+    assert result.shadowed == [{"name": "work_mem", "wanted": "16MB", "effective": "8MB", "file": file}]
+    assert result.changes == []
+    assert result.reload_file == {"work_mem": "16MB"}
+
+
+def test_an_earlier_file_loses(tmp_path):
+    result = plan(a_server(tmp_path, entries=[("work_mem", "8MB", MAIN, 3)]), {"work_mem": "16MB"})
+    assert result.shadowed == []
+    assert len(result.changes) == 1
+
+
+def test_a_later_line_of_the_main_file_is_seen_once_ours_is_there(tmp_path):
+    server = a_server(tmp_path, entries=[("work_mem", "16MB", str(RELOAD), 3), ("work_mem", "8MB", MAIN, 900)])
+    assert plan(server, {"work_mem": "16MB"}).shadowed[0]["file"] == MAIN
+
+
+def test_a_setting_that_is_left_out_goes_back(tmp_path):
+    result = plan(a_server(tmp_path, work_mem=running))
+    assert [change.as_dict() for change in result.changes] == [
+        {"name": "work_mem", "old": "16MB", "new": "4MB", "needs": "reload"}
+    ]
+
+
+def test_it_goes_back_to_what_another_file_says(tmp_path):
+    result = plan(
+        a_server(tmp_path, work_mem=running, entries=[("work_mem", "8MB", MAIN, 1), ("work_mem", "16MB", str(RELOAD), 3)])
+    )
+    assert result.changes[0].new == "8MB"
+
+
+def test_a_session_setting_does_not_hide_the_server_s(tmp_path):
+    mine = Setting("statement_timeout", "5000", "ms", "integer", "user", "0", "2147483647", default="0", source="user")
+    server = a_server(tmp_path, statement_timeout=mine, entries=[("statement_timeout", "60s", str(RELOAD), 3)])
+    assert plan(server, {"statement_timeout": "1min"}).changes == []
+
+
+def test_a_broken_line_of_another_file_is_refused(tmp_path):
+    server = a_server(tmp_path, entries=[("", "", MAIN, 7, "syntax error")])
+    with pytest.raises(PgkeelError, match=r"syntax error in /etc/pg/postgresql\.conf, line 7"):
+        plan(server)
+
+
+def test_waiting_for_a_restart_is_no_broken_line(tmp_path):
+    server = a_server(tmp_path, entries=[("shared_buffers", "1GB", MAIN, 7, "setting could not be applied")])
+    assert plan(server).changes == []
