@@ -17,7 +17,7 @@ ROWS = SIZES["tiny"].rows()
 
 @pytest.fixture
 def owner(connection):
-    """A role that owns the tables, with a password; it is gone afterwards (its databases go first)."""
+    """A role that owns the tables, with a password; dropped afterwards, so ask for databases after it: they must go first."""
     name, password = f"it_app_{secrets.token_hex(4)}", secrets.token_urlsafe(18)
     admin = connection()
     admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(name), sql.Literal(password)))
@@ -96,12 +96,8 @@ def test_check_load_and_load_again(server, connection, arguments):
 def test_text_arrives_as_it_was_written(server, connection, arguments):
     server.module("edtech_load", {**arguments, "reference_date": "2026-03-02"})
     database = connection(arguments["login_db"])
-    assert database.execute(
-        'SELECT max("timestamp")::date::text, min("timestamp")::date::text FROM "BehaviorLog"'
-    ).fetchone() == (
-        "2026-03-01",
-        "2025-12-02",
-    )
+    days = database.execute('SELECT min("timestamp")::date::text, max("timestamp")::date::text FROM "BehaviorLog"').fetchone()
+    assert days == ("2025-12-02", "2026-03-01")
     found = database.execute(
         r"""
         SELECT count(*) FILTER (WHERE content LIKE E'%answer\nand the second, indented:\n\tx = 4%') > 0,
@@ -230,7 +226,7 @@ def test_refused_connections_are_named_and_the_password_is_not(server, applicati
         assert secret not in str(refused)
 
 
-def test_without_the_reference_database_the_workload_says_so(server, database, application):
+def test_without_the_reference_database_the_workload_says_so(server, application, database):
     refused = server.module("edtech_workload", {**application, "login_db": database()})
     assert refused["failed"]
     assert "The reference database cannot be read" in refused["msg"]
@@ -241,3 +237,24 @@ def test_senseless_numbers_are_refused(server, wrong):
     refused = server.module("edtech_workload", wrong)
     assert refused["failed"]
     assert "Choose a number from 1 to" in refused["msg"]
+
+
+def test_the_playbooks_load_index_grant_and_work_through_the_pooler(server, connection):
+    database = connection("edtech")
+    extra = {"edtech_size": "tiny"}
+    if database.execute("SELECT to_regclass('pgkeel.edtech_load') IS NOT NULL").fetchone() == (True,):
+        size, seed = database.execute("SELECT size, seed FROM pgkeel.edtech_load").fetchone()
+        extra = {"edtech_size": size, "edtech_seed": seed}
+    loaded = server.playbook("playbooks/edtech.yml", extra)
+    assert loaded.returncode == 0, loaded.stdout
+    for check in (False, True):
+        again = server.playbook("playbooks/edtech.yml", extra, check=check)
+        assert (again.returncode, again.changed_tasks) == (0, []), again.stdout
+
+    before = counts(database)
+    worked = server.playbook("playbooks/workload.yml", {"edtech_workload_transactions": 200})
+    assert worked.returncode == 0, worked.stdout
+    assert "recent_logs_since:" in worked.stdout
+    assert counts(database)["BehaviorLog"] > before["BehaviorLog"]
+    gin = "SELECT indisvalid FROM pg_index WHERE indexrelid = '\"BehaviorLog_payload_idx\"'::regclass"
+    assert database.execute(gin).fetchone() == (True,)
