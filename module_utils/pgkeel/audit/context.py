@@ -30,8 +30,6 @@ class Server:
     superuser: bool
     reads_all_statistics: bool
     reads_all_settings: bool
-    local: bool
-    """Reached through a Unix socket, so that its file systems are ours."""
     settings: Mapping[str, str]
     """As a new session of this role gets them, in the unit of ``pg_settings``."""
 

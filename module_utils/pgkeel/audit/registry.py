@@ -30,7 +30,6 @@ class Need(StrEnum):
     ALL_STATISTICS = "the privileges of pg_read_all_stats"
     ALL_SETTINGS = "the privileges of pg_read_all_settings"
     SUPERUSER = "the rights of a superuser"
-    LOCAL = "the audit on the server itself, through the Unix socket"
 
 
 @dataclass(frozen=True)
@@ -102,10 +101,6 @@ def _require(need: Need, context: Context) -> None:
             raise CouldNotVerify("no audited database has the extension pg_stat_statements")
         if "pg_stat_statements.max" not in server.settings:
             raise CouldNotVerify("pg_stat_statements is not preloaded")
-    if need is Need.LOCAL:
-        if not server.local:
-            raise CouldNotVerify("the audit runs on another machine: this needs to run on the server, through its Unix socket")
-        return
     met = {
         Need.STATEMENTS: server.reads_all_statistics,
         Need.ALL_STATISTICS: server.reads_all_statistics,

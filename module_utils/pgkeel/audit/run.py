@@ -89,8 +89,15 @@ def run_audit(login: Login, options: Options, today: date) -> AuditReport:
     Opens one connection a database. Raises PgkeelError when the server cannot be reached or is older than PostgreSQL 17,
     when a database does not exist, or when a check or area is unknown.
     """
-    started = time.monotonic()
     checks = select(options)
+    try:
+        return _run(login, options, checks, today)
+    except psycopg.Error as error:  # between the checks, whose own errors are caught one by one
+        raise PgkeelError(f"The audit of {login.describe()} broke off: {_sentence(error)}", "See the server's log") from error
+
+
+def _run(login: Login, options: Options, checks: tuple[Check, ...], today: date) -> AuditReport:
+    started = time.monotonic()
     with ExitStack() as stack:
         first = stack.enter_context(_open(login, options))
         server = _read_server(first)
@@ -241,8 +248,7 @@ def _read_server(connection: psycopg.Connection[Any]) -> Server:
         raise PgkeelError("The server does not know the role that just logged in", "Run the audit again")
     # reset_val, because the audit's own session sets timeouts for itself.
     settings = dict(connection.execute("SELECT name, coalesce(reset_val, '') FROM pg_settings").fetchall())
-    local = (connection.info.host or "/").startswith("/")
-    return Server(row[0], number, row[1], row[2], row[3], row[4], row[5], row[6], local, settings)
+    return Server(row[0], number, row[1], row[2], row[3], row[4], row[5], row[6], settings)
 
 
 def _existing_databases(connection: psycopg.Connection[Any], options: Options) -> tuple[str, ...]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 
 from ...report.finding import Finding, Level, Priority
 from ..context import Context
 from ..outcome import CouldNotVerify
 from ..registry import Need, Scope, check
+
+START_LINE = 2  # of postmaster.pid: seconds since 1970 (LOCK_FILE_LINE_START_TIME)
+START_TOLERANCE_SECONDS = 5
 
 
 @check(
@@ -68,22 +72,23 @@ def sequences(context: Context) -> Iterable[Finding]:
     "Disks have room",
     why="A full disk stops the server at once when it holds the WAL, and fails every write when it holds the tables.",
     priority=Priority.P0,
-    needs=(Need.LOCAL, Need.ALL_SETTINGS),
+    needs=(Need.ALL_SETTINGS,),
 )
 def disks(context: Context) -> Iterable[Finding]:
     """Free space of the file systems of the data directory, the WAL and the tablespaces."""
     data = context.setting("data_directory")
+    _require_same_machine(context, data)
     places = {"data directory": data, "WAL": f"{data}/pg_wal"}
     for row in context.rows("SELECT spcname, pg_tablespace_location(oid) AS location FROM pg_tablespace"):
         if row["location"]:
             places[f"tablespace {row['spcname']}"] = row["location"]
-    seen: set[int] = set()
+    seen: set[int] = set()  # one finding a file system, whatever lies on it
     limits = context.thresholds
     for what, path in places.items():
         try:
             device, status = os.stat(path).st_dev, os.statvfs(path)
         except OSError as error:
-            raise CouldNotVerify(f"cannot look at {path}: {error.strerror}; run the audit as the cluster's owner") from error
+            raise CouldNotVerify(f"{path} cannot be looked at: {error.strerror}") from error
         ratio = status.f_bavail / status.f_blocks if status.f_blocks else 0.0
         if device in seen or ratio >= limits.disk_free_ratio:
             continue
@@ -105,3 +110,17 @@ def disks(context: Context) -> Iterable[Finding]:
             effort=Level.MEDIUM,
             risk=Level.HIGH,
         )
+
+
+def _require_same_machine(context: Context, data: str) -> None:
+    """The data directory of that path on this machine is the audited server's: both name the same start of the postmaster.
+
+    Neither a Unix socket nor the address tells: both can be forwarded.
+    """
+    started = context.rows("SELECT extract(epoch FROM pg_postmaster_start_time())::float8 AS at")[0]["at"]
+    try:
+        here = int(Path(data, "postmaster.pid").read_text(encoding="utf-8").splitlines()[START_LINE])
+    except (OSError, IndexError, ValueError) as error:
+        raise CouldNotVerify(f"{data} cannot be read here: run the audit on the server, as the cluster's owner") from error
+    if abs(here - started) > START_TOLERANCE_SECONDS:
+        raise CouldNotVerify(f"{data} on this machine belongs to another cluster: run the audit on the server itself")

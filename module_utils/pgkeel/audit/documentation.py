@@ -1,0 +1,32 @@
+"""The tables of docs/audit.md, from the registry itself."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from .checks import ALL
+from .registry import AREAS
+from .thresholds import Thresholds
+
+
+def checks_tables() -> str:
+    """Markdown: a table of checks an area."""
+    parts = []
+    for area in AREAS.values():
+        rows = [
+            f"| {check.id} | {check.title} | {check.why} | {check.priority} | {check.scope} |"
+            for check in ALL
+            if check.area == area
+        ]
+        head = [f"### {area.capitalize()}", "", "| id | what | why | up to | a |", "|---|---|---|---|---|"]
+        parts.append("\n".join([*head, *rows]))
+    return "\n\n".join(parts)
+
+
+def thresholds_table() -> str:
+    """Markdown: a row a threshold, with default and range."""
+    rows = [
+        f"| `{item.name}` | {item.default:,} | {item.metadata['low']:,} to {item.metadata['high']:,} | {item.metadata['meaning']} |"
+        for item in fields(Thresholds)
+    ]
+    return "\n".join(["| name | default | range | what |", "|---|---|---|---|", *rows])

@@ -1,0 +1,754 @@
+"""Every check of the audit on real servers: it catches its fault, and stays silent on a healthy one.
+
+Faults that would harm a server are made in two throwaway clusters on the lab server: `good`, configured as it should be, with the
+databases `healthy` and later `faulty`; and `bad`, configured as it should not be.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from pgkeel.audit.checks import ALL
+from pgkeel.audit.declared import parse_declared
+from pgkeel.audit.run import AuditReport, Options, run_audit
+from pgkeel.audit.summary import summarize
+from pgkeel.audit.thresholds import Thresholds
+from pgkeel.audit.waivers import Waiver
+from pgkeel.errors import PgkeelError
+from pgkeel.postgres.connect import Login
+from pgkeel.report.finding import CheckResult, Status
+
+BIN = "/usr/lib/postgresql/17/bin"
+TODAY = date(2026, 3, 1)
+IDS = [check.id for check in ALL]
+PASSWORD = secrets.token_urlsafe(12)
+
+GOOD = """
+autovacuum_naptime = 1h  # so that only the tests change the statistics
+archive_mode = on
+archive_command = 'true'
+deadlock_timeout = 10ms
+listen_addresses = ''
+log_lock_waits = on
+log_min_duration_statement = 1s
+log_temp_files = 10MB
+log_parameter_max_length = 0
+max_prepared_transactions = 5
+max_wal_size = 1GB
+shared_buffers = 160MB
+shared_preload_libraries = pg_stat_statements
+pg_stat_statements.max = 10000
+pg_stat_statements.track = all
+ssl = on
+ssl_cert_file = '/etc/ssl/certs/ssl-cert-snakeoil.pem'
+ssl_key_file = '/etc/ssl/private/ssl-cert-snakeoil.key'
+track_io_timing = on
+"""
+BAD = """
+archive_mode = on
+archive_command = 'false'
+autovacuum = off
+fsync = off
+full_page_writes = off
+listen_addresses = '*'
+log_checkpoints = off
+log_lock_waits = off
+log_min_duration_statement = -1
+log_temp_files = -1
+max_connections = 600
+password_encryption = md5
+port = 54329
+shared_buffers = 16MB
+ssl = off
+synchronous_commit = off
+track_counts = off
+track_io_timing = off
+work_mem = 4MB
+"""
+GOOD_HBA = "local all postgres peer\nlocal all all scram-sha-256\nhostssl all all 0.0.0.0/0 scram-sha-256\n"
+BAD_HBA = """
+local all postgres peer
+local all all trust
+host all all 127.0.0.1/32 trust
+host all all 192.0.2.0/24 trust
+host all all 198.51.100.0/24 md5
+host all all 203.0.113.0/24 password
+"""
+
+# Sharp enough for small tables; the healthy database is audited with the same.
+SHARP: dict[str, Any] = {
+    "idle_in_transaction_seconds": 0,
+    "long_transaction_seconds": 0,
+    "lock_wait_seconds": 0,
+    "prepared_transaction_seconds": 0,
+    "slot_retained_bytes": 1,
+    "dead_rows": 100,
+    "unanalyzed_table_bytes": 0,
+    "stale_rows": 100,
+    "spill_bytes_per_day": 1,
+    "deadlocks_per_day": 0.5,
+    "statistics_minimum_days": 0,
+    "unused_index_bytes": 0,
+    "unused_index_table_scans": 20,
+    "foreign_key_table_bytes": 0,
+    "sequential_scan_table_bytes": 0,
+    "sequential_scans": 5,
+    "sequential_scan_rows": 1000,
+    "containment_calls": 1,
+    "containment_table_bytes": 0,
+}
+# What cannot be produced in a test: the rule fires when its threshold says so, and is silent at the default.
+HAIR: dict[str, Any] = {
+    "wraparound_warning_ratio": 0,
+    "cache_hit_ratio": 1,
+    "cache_minimum_blocks": 0,
+    "checkpoints_minimum": 1,
+    "checkpoints_requested_ratio": 0,
+    "connections_warning_ratio": 0.01,
+    "slow_statement_mean_milliseconds": 20,
+    "slow_statement_calls": 3,
+    "heavy_statement_ratio": 0.01,
+    "heavy_statement_seconds": 0.05,
+    "spilling_statement_bytes": 1,
+    "spilling_statement_calls": 1,
+    "reading_statement_bytes": 8192,
+    "reading_statement_calls": 1,
+    "default_buffers_data_bytes": 0,
+    "evictions_per_day": 1,
+}
+
+HEALTHY = """
+CREATE ROLE app_owner NOLOGIN;
+CREATE ROLE app_writer LOGIN PASSWORD '{password}';
+ALTER ROLE app_writer SET statement_timeout = '60s';
+ALTER ROLE app_writer IN DATABASE healthy SET idle_in_transaction_session_timeout = 60000;
+CREATE ROLE app_reader LOGIN PASSWORD '{password}';
+GRANT CREATE ON SCHEMA public TO app_owner;
+SET ROLE app_owner;
+CREATE TABLE "User" (id text PRIMARY KEY, email text UNIQUE, metadata jsonb, serial_no int GENERATED ALWAYS AS IDENTITY);
+CREATE TABLE "BehaviorLog" (
+  id bigint PRIMARY KEY, "userId" text NOT NULL REFERENCES "User", kind text, at timestamp(3), payload jsonb
+);
+CREATE INDEX log_user_at ON "BehaviorLog" ("userId", at);
+CREATE INDEX log_at_user ON "BehaviorLog" (at, "userId");
+CREATE INDEX log_kind ON "BehaviorLog" (kind);
+CREATE INDEX log_kind_pattern ON "BehaviorLog" (kind text_pattern_ops);
+CREATE INDEX log_kind_recent ON "BehaviorLog" (kind) WHERE at > '2026-01-01';
+CREATE INDEX log_kind_at ON "BehaviorLog" (kind COLLATE "C", at);
+CREATE INDEX log_lower_kind ON "BehaviorLog" (lower(kind));
+CREATE INDEX log_payload ON "BehaviorLog" USING gin (payload jsonb_path_ops);
+CREATE TABLE measure (at date NOT NULL, value int, PRIMARY KEY (at, value)) PARTITION BY RANGE (at);
+CREATE TABLE measure_2026 PARTITION OF measure FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+CREATE TABLE visited (id int PRIMARY KEY, a int);
+CREATE INDEX visited_a ON visited (a);
+CREATE TABLE span (id int PRIMARY KEY, during int4range, EXCLUDE USING gist (during WITH &&));
+CREATE POLICY own ON "User" USING (id = current_user);
+ALTER TABLE "User" ENABLE ROW LEVEL SECURITY;
+CREATE FUNCTION pinned() RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp RETURN 1;
+GRANT INSERT, UPDATE, SELECT ON "BehaviorLog" TO app_writer;
+GRANT SELECT ON "BehaviorLog" TO app_reader;
+RESET ROLE;
+INSERT INTO "User" SELECT 'u' || n, n || '@example.org', '{{"n": 1}}' FROM generate_series(1, 50) n;
+INSERT INTO "BehaviorLog"
+  SELECT n, 'u' || n % 50 + 1, 'k' || n % 7, '2026-02-01', jsonb_build_object('n', n) FROM generate_series(1, 3000) n;
+INSERT INTO visited SELECT n, n FROM generate_series(1, 3000) n;
+ANALYZE visited;
+DO $$ BEGIN FOR n IN 1..30 LOOP PERFORM * FROM visited WHERE a = n; END LOOP; END $$;
+SELECT count(*) FROM "BehaviorLog" WHERE payload @> '{{"n": 7}}';
+DELETE FROM "BehaviorLog" WHERE id > 2990;
+SELECT pg_stat_force_next_flush();
+VACUUM ANALYZE;
+"""
+
+FAULTY = """
+CREATE EXTENSION pg_stat_statements;
+CREATE EXTENSION pg_buffercache;
+CREATE ROLE app_wild LOGIN PASSWORD 'app_wild';
+CREATE ROLE app_old LOGIN;
+SET password_encryption = 'md5'; ALTER ROLE app_old PASSWORD 'postgres'; RESET password_encryption;
+CREATE ROLE second_super LOGIN SUPERUSER PASSWORD '{password}';
+CREATE ROLE program_runner LOGIN PASSWORD '{password}';
+GRANT pg_execute_server_program TO program_runner;
+GRANT CREATE ON SCHEMA public TO PUBLIC;
+CREATE LANGUAGE untrusted_sample HANDLER plpgsql_call_handler;
+CREATE FUNCTION loose(name text) RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1';
+CREATE TABLE parent (id int PRIMARY KEY);
+CREATE TABLE "No Key" (id int, parent_id int CONSTRAINT no_index REFERENCES parent);
+CREATE TABLE dead (id int PRIMARY KEY) WITH (autovacuum_enabled = off);
+INSERT INTO dead SELECT generate_series(1, 1000);
+SELECT pg_stat_force_next_flush();
+ANALYZE dead;
+DELETE FROM dead WHERE id <= 600;
+CREATE TABLE never_analyzed (id int PRIMARY KEY);
+INSERT INTO never_analyzed SELECT generate_series(1, 1000);
+CREATE TABLE stale (id int PRIMARY KEY);
+INSERT INTO stale SELECT generate_series(1, 100);
+SELECT pg_stat_force_next_flush();
+ANALYZE stale;
+INSERT INTO stale SELECT generate_series(101, 1000);
+CREATE UNLOGGED TABLE forgetful (id int PRIMARY KEY);
+CREATE TABLE counter (id serial PRIMARY KEY);
+SELECT setval('counter_id_seq', 2000000000);
+CREATE TABLE indexed (id int PRIMARY KEY, a int, b int, c text);
+INSERT INTO indexed SELECT n, n % 10, n, 'x' FROM generate_series(1, 3000) n;
+CREATE INDEX dup_one ON indexed (a, b);
+CREATE INDEX dup_two ON indexed (a, b);
+CREATE INDEX short_one ON indexed (b);
+CREATE INDEX long_one ON indexed (b, c);
+CREATE INDEX idle_one ON indexed (c);
+CREATE INDEX declared_idle ON indexed (a, c);
+CREATE INDEX declared_drifted ON indexed (b, a);
+ANALYZE indexed;
+CREATE POLICY inert ON parent USING (true);
+CREATE TABLE docs (id int PRIMARY KEY, body jsonb);
+INSERT INTO docs SELECT n, '{{"a": 1}}' FROM generate_series(1, 500) n;
+ANALYZE docs;
+SELECT count(*) FROM docs d WHERE d.body @> '{{"a": "SECRET-LITERAL"}}';
+CREATE TABLE damaged (id int PRIMARY KEY, filler text);
+INSERT INTO damaged SELECT n, repeat('x', 500) FROM generate_series(1, 500) n;
+ANALYZE damaged;
+GRANT INSERT, UPDATE ON parent TO app_wild;
+"""
+
+DECLARED = [
+    {"name": "log_user_at", "database": "healthy", "table": "BehaviorLog", "columns": ["userId", {"column": "at"}]},
+    {"name": "another_name", "database": "healthy", "table": "BehaviorLog", "columns": ["at", "userId"]},
+    {"name": "visited_a", "database": "healthy", "table": "visited", "columns": ["a"]},
+    {"name": "log_payload", "database": "healthy", "table": "BehaviorLog", "method": "gin", "columns": [{"column": "payload"}]},
+]
+DECLARED_FAULTY = [
+    {"name": "declared_missing", "database": "faulty", "table": "indexed", "columns": ["c", "id"]},
+    {"name": "declared_drifted", "database": "faulty", "table": "indexed", "columns": ["b", "a", "c"]},
+    {"name": "broken_unique", "database": "faulty", "table": "indexed", "columns": ["a"], "unique": True},
+    {"name": "declared_idle", "database": "faulty", "table": "indexed", "columns": ["a", "c"]},
+]
+
+
+@dataclass
+class Cluster:
+    """A throwaway cluster on the lab server, reached through a forwarded socket as its superuser."""
+
+    server: Any
+    folder: str
+    socket_dir: str
+    port: int
+    opened: list[psycopg.Connection] = field(default_factory=list)
+
+    @property
+    def login(self) -> Login:
+        return Login(host=self.socket_dir, port=self.port)
+
+    def sh(self, command: str, *, check: bool = True) -> None:
+        self.server.run(f"cd / && runuser -u postgres -- sh -c {shlex.quote(command)}", check=check)
+
+    def restart(self) -> None:
+        self.sh(f"{BIN}/pg_ctl -D {self.folder}/data -w -m fast -l {self.folder}/log restart")
+
+    def append(self, file: str, text: str) -> None:
+        self.server.run(f"cat >> {self.folder}/data/{file}", stdin=text)
+
+    def connect(self, database: str = "postgres", **more: Any) -> psycopg.Connection:
+        opened = psycopg.connect(
+            host=self.socket_dir, port=self.port, user="postgres", dbname=database, autocommit=True, connect_timeout=10, **more
+        )
+        self.opened.append(opened)
+        return opened
+
+    def script(self, database: str, text: str) -> None:
+        with self.connect(database) as session:
+            for statement in text.split(";\n"):
+                if statement.strip():
+                    session.execute(statement)
+            session.execute("SELECT pg_stat_force_next_flush()")
+
+    def audit(self, thresholds: dict[str, Any] | None = None, **options: Any) -> AuditReport:
+        return run_audit(self.login, Options(thresholds=Thresholds.from_mapping(thresholds or {}), **options), TODAY)
+
+
+def start(server: Any, stack: ExitStack, name: str, *, initdb: str, configuration: str, hba: str, port: int) -> Cluster:
+    folder = f"/var/tmp/pgkeel-audit-{name}-{secrets.token_hex(4)}"
+    local = tempfile.mkdtemp(prefix="pgkeel-audit-")
+    cluster = Cluster(server, folder, local, port)
+    stack.callback(shutil.rmtree, local, ignore_errors=True)
+    stack.callback(server.run, f"rm -rf {folder}", check=False)
+    server.run(f"install -d -o postgres -g postgres -m 700 {folder}")
+    cluster.sh(f"{BIN}/initdb -D {folder}/data -A peer --no-sync {initdb} >/dev/null")
+    cluster.append("postgresql.conf", f"unix_socket_directories = '{folder}'\n{configuration}")
+    server.run(f"cat > {folder}/data/pg_hba.conf", stdin=hba)
+    stack.callback(cluster.sh, f"{BIN}/pg_ctl -D {folder}/data -m immediate stop", check=False)
+    cluster.sh(f"{BIN}/pg_ctl -D {folder}/data -w -l {folder}/log start >/dev/null || (cat {folder}/log; exit 1)")
+    *ssh, target = server.ssh("postgres")
+    socket = Path(local, f".s.PGSQL.{port}")
+    forward = subprocess.Popen([*ssh, "-N", "-L", f"{socket}:{folder}/.s.PGSQL.{port}", target])
+    stack.callback(forward.wait, timeout=10)
+    stack.callback(forward.terminate)
+    stack.callback(lambda: [session.close() for session in cluster.opened])
+    deadline = time.monotonic() + 15
+    while not socket.exists():
+        assert time.monotonic() < deadline, "the forward to the throwaway cluster did not come up within 15 s"
+        time.sleep(0.05)
+    return cluster
+
+
+@pytest.fixture(scope="module")
+def good(server: Any) -> Iterator[Cluster]:
+    with ExitStack() as stack:
+        cluster = start(
+            server,
+            stack,
+            "good",
+            initdb="--data-checksums --locale-provider=icu --icu-locale=en-US",
+            configuration=GOOD,
+            hba=GOOD_HBA,
+            port=5432,
+        )
+        cluster.script("postgres", "CREATE DATABASE healthy;\nALTER DATABASE healthy SET timezone = 'UTC';\n")
+        cluster.script("healthy", "CREATE EXTENSION pg_stat_statements;\n" + HEALTHY.format(password=PASSWORD))
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def bad(server: Any) -> Iterator[Cluster]:
+    with ExitStack() as stack:
+        yield start(server, stack, "bad", initdb="", configuration=BAD, hba=BAD_HBA, port=54329)
+
+
+@pytest.fixture(scope="module")
+def silent(good: Cluster) -> AuditReport:
+    """The healthy server, before any fault is made."""
+    return good.audit(SHARP, declared_indexes=parse_declared(DECLARED, "healthy"))
+
+
+def sleeping(session: psycopg.Connection, statement: str) -> None:
+    """Start a statement and do not wait for it."""
+    session.pgconn.send_query(statement.encode())
+
+
+def wait_until(session: psycopg.Connection, condition: str) -> None:
+    deadline = time.monotonic() + 10
+    while not session.execute(f"SELECT {condition}").fetchone()[0]:
+        assert time.monotonic() < deadline, f"{condition} did not come true within 10 s"
+        time.sleep(0.05)
+
+
+EVICT = "SELECT pg_buffercache_evict(bufferid) FROM pg_buffercache WHERE relfilenode = pg_relation_filenode(%s::regclass)"
+
+
+def read_badly(main: psycopg.Connection) -> None:
+    """Statements that find no index, no cached block, and not enough work_mem."""
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        main.execute("CREATE UNIQUE INDEX CONCURRENTLY broken_unique ON indexed (a)")
+    main.execute("CHECKPOINT")
+    main.execute("SET enable_indexscan = off; SET enable_indexonlyscan = off; SET enable_bitmapscan = off")
+    for _ in range(5):
+        main.execute(EVICT, ["indexed"])
+        main.execute("SELECT count(*) FROM indexed WHERE id = 5")
+        main.execute("SELECT pg_sleep(0.03)")
+    main.execute("DO $$ BEGIN FOR n IN 1..20 LOOP PERFORM count(*) FROM indexed; END LOOP; END $$")
+    main.execute("SET work_mem = '64kB'")
+    main.execute("SELECT count(*) FROM (SELECT g, random() AS r FROM generate_series(1, 100000) g ORDER BY r OFFSET 10) s")
+
+
+def damage_a_block(good: Cluster, main: psycopg.Connection) -> None:
+    """As a disk would, behind the server's back."""
+    main.execute(EVICT, ["damaged"])
+    path = main.execute("SELECT pg_relation_filepath('damaged')").fetchone()[0]
+    good.sh(f"printf damage | dd of={good.folder}/data/{path} bs=1 seek=9000 conv=notrunc status=none")
+    with pytest.raises(psycopg.errors.DataCorrupted):
+        main.execute("SELECT count(*) FROM damaged")
+
+
+def collide(good: Cluster) -> None:
+    """A deadlock, and a row lock that two transactions share (which makes a multixact)."""
+    one, two = good.connect("faulty"), good.connect("faulty")
+    for session, key in ((one, 1), (two, 2)):
+        session.execute("BEGIN")
+        session.execute("SELECT * FROM stale WHERE id = 1 FOR SHARE")
+        session.execute("SELECT pg_advisory_xact_lock(%s)", [key])
+    sleeping(one, "SELECT pg_advisory_xact_lock(2)")
+    with suppress(psycopg.errors.DeadlockDetected):  # either of the two may be the one that is told
+        two.execute("SELECT pg_advisory_xact_lock(1)")
+    one.close()
+    two.close()
+
+
+def stand_in_the_way(good: Cluster) -> None:
+    """Sessions, a prepared transaction and a slot that hold others up, until the cluster goes."""
+    prepared = good.connect("faulty")
+    prepared.execute("CREATE TABLE prepared_table (id int PRIMARY KEY)")
+    prepared.execute("INSERT INTO prepared_table VALUES (0)")
+    prepared.execute("ANALYZE prepared_table")
+    prepared.execute("BEGIN")
+    prepared.execute("INSERT INTO prepared_table VALUES (1)")
+    prepared.execute("PREPARE TRANSACTION 'left-over'")
+    prepared.execute("SELECT pg_create_physical_replication_slot('nobody', true)")
+    prepared.execute("SELECT pg_switch_wal()")
+    idle = good.connect("faulty", application_name="idler")
+    idle.execute("BEGIN")
+    idle.execute("SELECT pg_advisory_xact_lock(7)")
+    sleeping(good.connect("faulty", application_name="waiter"), "SELECT pg_advisory_xact_lock(7)")
+    sleeping(good.connect("faulty", application_name="worker"), "SELECT pg_sleep(120)")
+
+
+@pytest.fixture(scope="module")
+def caught(good: Cluster, silent: AuditReport) -> AuditReport:  # noqa: ARG001 - silent must have looked before
+    """The same server with the database `faulty` and sessions that misbehave."""
+    good.script("postgres", "CREATE DATABASE faulty;\n")
+    good.script("faulty", FAULTY.format(password=PASSWORD))
+    main = good.connect("faulty")
+    read_badly(main)
+    damage_a_block(good, main)
+    collide(good)
+    stand_in_the_way(good)
+    # As a new C library would leave it.
+    main.execute("UPDATE pg_database SET datcollversion = '0' WHERE datname = 'faulty'")
+    main.execute("SELECT pg_stat_force_next_flush()")
+    wait_until(main, "count(*) > 0 FROM pg_locks WHERE NOT granted AND waitstart IS NOT NULL")
+    wait_until(main, "deadlocks > 0 FROM pg_stat_database WHERE datname = 'faulty'")
+    return good.audit({**SHARP, **HAIR}, declared_indexes=parse_declared([*DECLARED, *DECLARED_FAULTY], "healthy"))
+
+
+@pytest.fixture(scope="module")
+def caught_bad(bad: Cluster) -> AuditReport:
+    """A server with every setting wrong."""
+    with bad.connect() as session:
+        session.execute("SELECT pg_create_physical_replication_slot('unlimited', true)")
+        session.execute("ALTER SYSTEM SET max_connections = 601")
+        session.execute("ALTER SYSTEM SET work_mem = '5MB'")
+        session.execute("SELECT pg_reload_conf()")
+        session.execute("SELECT pg_switch_wal()")
+        wait_until(session, "count(*) > 0 FROM pg_settings WHERE pending_restart")
+        wait_until(session, "failed_count > 0 FROM pg_stat_archiver")
+    bad.append("postgresql.conf", "no_such_setting = 1\n")
+    bad.append("pg_hba.conf", "host all all nobody\n")
+    return bad.audit(HAIR)
+
+
+@pytest.fixture(scope="module")
+def caught_statistics(bad: Cluster, caught_bad: AuditReport) -> tuple[AuditReport, AuditReport]:  # noqa: ARG001 - comes first
+    """The same server with pg_stat_statements half configured: without the extension, then with it and too many statements."""
+    bad.server.run(f"cd {bad.folder}/data && sed -i /no_such_setting/d postgresql.conf && sed -i /nobody/d pg_hba.conf")
+    bad.append(
+        "postgresql.conf",
+        "shared_preload_libraries = pg_stat_statements\npg_stat_statements.max = 100\npg_stat_statements.track = top\n",
+    )
+    bad.restart()
+    without = bad.audit(HAIR, checks=("C03", "Q05"))
+    with bad.connect() as session:
+        session.execute("CREATE EXTENSION pg_stat_statements")
+        for number in range(150):
+            session.execute(f"SELECT {', '.join('1' * (number + 1))}")
+    return without, bad.audit(HAIR, checks=("C03", "Q05"))
+
+
+WITH_STATISTICS = "statistics"
+HBA = "pg_hba.conf: "
+CATCHES: dict[str, tuple[str, set[str]]] = {
+    "H01": ("good", {'database "faulty"', 'database "template0"'}),
+    "H02": ("good", {'database "faulty"'}),
+    "H03": ("good", {"role postgres on faulty (idler)"}),
+    "H04": ("good", {"role postgres on faulty (worker)", "role postgres on faulty (waiter)"}),
+    "H05": ("good", {"role postgres on faulty (idler)"}),
+    "H06": ("good", {"prepared transaction left-over"}),
+    "H07": ("good", {"slot nobody"}),
+    "H08": ("good", {'faulty: "public"."dead"'}),
+    "H09": ("good", {'faulty: "public"."never_analyzed"'}),
+    "H10": ("good", {'faulty: "public"."stale"', 'faulty: "public"."dead"'}),
+    "H11": ("good", {'faulty: "public"."dead"'}),
+    "H12": ("good", {"database faulty"}),
+    "H13": ("good", {"database faulty"}),
+    "H14": ("good", {"database faulty"}),
+    "H15": ("good", {"max_wal_size"}),
+    "H16": ("good", {"max_connections"}),
+    "H17": ("good", {'faulty: "public"."counter_id_seq"'}),
+    "H18": ("bad", {"data_checksums"}),
+    "H19": ("good", {'database "faulty"'}),
+    "H20": ("bad", {"WAL archiver"}),
+    "H21": ("good", {"faulty: default collation"}),
+    "H22": ("module", set()),
+    "H23": ("good", {'faulty: "public"."forgetful"'}),
+    "I01": ("good", {'faulty: "public"."broken_unique"'}),
+    "I02": ("good", {'faulty: "public"."dup_two"'}),
+    "I03": ("good", {'faulty: "public"."short_one"'}),
+    "I04": ("good", {f'faulty: "public"."{name}"' for name in ("idle_one", "dup_one", "dup_two", "short_one", "long_one")}),
+    "I05": ("good", {'faulty: "public"."No Key"."no_index"'}),
+    "I06": ("good", {'faulty: "public"."No Key"'}),
+    "I07": ("good", {'faulty: "public"."indexed"'}),
+    "I08": ("good", {f'faulty: "public"."{name}"' for name in ("declared_missing", "declared_drifted", "broken_unique")}),
+    "I09": ("good", {f'faulty: "public"."{name}"' for name in ("declared_idle", "declared_drifted")}),
+    "I10": ("good", {'faulty: "public"."docs"."body"'}),
+    "C01": ("bad", {"fsync", "full_page_writes", "synchronous_commit"}),
+    "C02": ("bad", {"autovacuum", "track_counts"}),
+    "C03": ("bad", {"shared_preload_libraries"}),
+    "C04": ("bad", {"max_connections"}),
+    "C05": ("bad", set()),
+    "C06": ("bad", {"work_mem", "max_connections"}),
+    "C07": ("bad", {"shared_buffers"}),
+    "C08": ("good", {"faulty: role app_wild"}),
+    "C09": ("bad", {"max_connections"}),
+    "C10": ("bad", {"log_checkpoints", "log_lock_waits", "log_min_duration_statement", "log_temp_files", "track_io_timing"}),
+    "C11": ("bad", {"max_slot_wal_keep_size"}),
+    "Q01": ("good", set()),
+    "Q02": ("good", set()),
+    "Q03": ("good", set()),
+    "Q04": ("good", set()),
+    "Q05": ("statistics", {"pg_stat_statements.max"}),
+    "S01": (
+        "bad",
+        {
+            HBA + "local all all trust",
+            HBA + "host all all 127.0.0.1/255.255.255.255 trust",
+            HBA + "host all all 192.0.2.0/255.255.255.0 trust",
+        },
+    ),
+    "S02": (
+        "bad",
+        {HBA + "host all all 198.51.100.0/255.255.255.0 md5", HBA + "host all all 203.0.113.0/255.255.255.0 password"},
+    ),
+    "S03": ("bad", set()),
+    "S04": ("bad", {"password_encryption"}),
+    "S05": ("good", {"role app_old"}),
+    "S06": ("good", {"role second_super"}),
+    "S07": ("good", {'faulty: "public"'}),
+    "S08": ("good", {'faulty: "public"."loose"(name text)'}),
+    "S09": ("bad", {"ssl"}),
+    "S10": ("good", {'faulty: "untrusted_sample"'}),
+    "S11": ("good", {"database faulty"}),
+    "S12": ("good", {'faulty: "public"."parent"'}),
+    "S13": ("good", {"role program_runner"}),
+    "S14": ("good", {"role app_wild", "role app_old"}),
+}
+# The subject holds a path or a query id; the summary tells.
+TOLD: dict[str, str] = {
+    "C05": "unrecognized configuration parameter",
+    "S03": "is refused",
+    "Q01": "pg_sleep",
+    "Q02": "pg_sleep",
+    "Q03": "generate_series",
+    "Q04": "FROM indexed WHERE id =",
+}
+# Other databases of the server fulfil these with such thresholds too.
+EVERYWHERE = {"H01", "H02", "H12"}
+
+
+def result(report: AuditReport, check: str) -> CheckResult:
+    return next(one for one in report.results if one.id == check)
+
+
+def test_every_check_has_a_case() -> None:
+    assert set(CATCHES) == set(IDS)
+    assert {check for check, (_, subjects) in CATCHES.items() if not subjects} == {*TOLD, "H22"}
+
+
+@pytest.mark.parametrize("check", [check for check in IDS if check != "H22"])
+def test_silent_when_healthy(silent: AuditReport, check: str) -> None:
+    found = result(silent, check)
+    assert not found.findings, found.findings
+    assert (found.status, found.reason) == (Status.OK, "")
+
+
+@pytest.mark.parametrize("check", [check for check in IDS if CATCHES[check][0] != "module"])
+def test_catches_its_fault(request: pytest.FixtureRequest, check: str) -> None:
+    where, subjects = CATCHES[check]
+    if where == "good":
+        report = request.getfixturevalue("caught")
+    elif where == "bad":
+        report = request.getfixturevalue("caught_bad")
+    else:
+        report = request.getfixturevalue("caught_statistics")[1]
+    found = result(report, check)
+    assert found.status is Status.FINDING, found.reason
+    assert {finding.id for finding in found.findings} == {check}
+    seen = {finding.subject for finding in found.findings}
+    if check in TOLD:
+        assert any(TOLD[check] in finding.summary for finding in found.findings), found.findings
+    elif check in EVERYWHERE:
+        assert subjects <= seen
+    else:
+        assert seen == subjects
+    for finding in found.findings:
+        assert finding.evidence
+        assert finding.remedy
+        assert finding.priority >= next(one.priority for one in ALL if one.id == check)
+
+
+def test_half_configured_pg_stat_statements(caught_statistics: tuple[AuditReport, AuditReport]) -> None:
+    without, with_extension = caught_statistics
+    assert {finding.subject for finding in result(without, "C03").findings} == {
+        "extension pg_stat_statements",
+        "pg_stat_statements.max",
+        "pg_stat_statements.track",
+    }
+    assert result(without, "Q05").status is Status.COULD_NOT_VERIFY
+    assert {finding.subject for finding in result(with_extension, "C03").findings} == {
+        "pg_stat_statements.max",
+        "pg_stat_statements.track",
+    }
+
+
+def test_nothing_secret_in_the_report(caught: AuditReport) -> None:
+    shown = summarize(caught) + repr([one.as_dict() for one in caught.results])
+    assert "@>" in shown
+    for secret in ("SECRET-LITERAL", PASSWORD, "SCRAM-SHA-256$"):
+        assert secret not in shown
+
+
+def test_declared_indexes_are_listed(caught: AuditReport) -> None:
+    states = {state.declared.name: state.as_dict() for state in caught.declared_indexes}
+    assert set(states) == {item["name"] for item in [*DECLARED, *DECLARED_FAULTY]}
+    assert states["another_name"]["index"] == "log_at_user"
+    assert states["log_payload"]["valid"]
+    assert not states["broken_unique"]["valid"]
+    assert not states["declared_missing"]["present"]
+
+
+def test_young_statistics_are_no_verdict(good: Cluster, caught: AuditReport) -> None:  # noqa: ARG001 - makes the faults
+    report = good.audit(
+        {**SHARP, "statistics_minimum_days": 14},
+        checks=("I04", "I09"),
+        declared_indexes=parse_declared(DECLARED_FAULTY, "faulty"),
+    )
+    assert {one.status for one in report.results} == {Status.COULD_NOT_VERIFY}
+    assert report.could_not_verify == 2
+    assert all("14 are needed" in gap.reason for gap in report.unverified)
+
+
+def test_a_waiver_hides_until_its_day(good: Cluster, caught: AuditReport) -> None:
+    fingerprint = result(caught, "H23").findings[0].fingerprint
+    until_today = Waiver(fingerprint, TODAY, "a cache")
+    options = Options(checks=("H23",), waivers=(until_today,))
+    report = run_audit(good.login, options, TODAY)
+    assert [item.finding.fingerprint for item in report.waived] == [fingerprint]
+    assert report.findings == ()
+    assert "a cache" in result(report, "H23").reason
+    assert len(run_audit(good.login, options, TODAY + timedelta(days=1)).findings) == 1
+
+
+def test_a_blocked_check_is_no_verdict_and_the_others_go_on(good: Cluster, caught: AuditReport) -> None:  # noqa: ARG001
+    with good.connect("faulty") as locker, locker.transaction():
+        locker.execute("LOCK TABLE forgetful IN ACCESS EXCLUSIVE MODE")
+        report = good.audit(checks=("H23", "S12"), databases=("faulty", "healthy"), lock_timeout_seconds=0.1)
+    assert result(report, "H23").status is Status.COULD_NOT_VERIFY
+    assert result(report, "H23").reason.startswith(
+        "database faulty: PostgreSQL answered: canceling statement due to lock timeout"
+    )
+    assert result(report, "S12").status is Status.FINDING
+
+
+def test_a_slow_check_is_cut_off(good: Cluster, caught: AuditReport) -> None:  # noqa: ARG001
+    with good.connect("faulty") as locker, locker.transaction():
+        locker.execute("LOCK TABLE forgetful IN ACCESS EXCLUSIVE MODE")
+        report = good.audit(checks=("H23",), databases=("faulty",), lock_timeout_seconds=30, check_timeout_seconds=0.2)
+    assert result(report, "H23").reason == ("database faulty: PostgreSQL answered: canceling statement due to statement timeout")
+
+
+def test_without_privileges_nothing_is_called_ok_that_was_not_seen(good: Cluster) -> None:
+    with good.connect() as session:
+        session.execute("CREATE ROLE stranger LOGIN PASSWORD 'x'")
+        session.execute("GRANT stranger TO postgres")
+    good.append("pg_ident.conf", "lab postgres stranger\nlab postgres postgres\n")
+    good.server.run(f"sed -i '1i local all stranger peer map=lab' {good.folder}/data/pg_hba.conf")
+    with good.connect() as session:
+        session.execute("SELECT pg_reload_conf()")
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            report = run_audit(replace(good.login, user="stranger"), Options(databases=("postgres",)), TODAY)
+            break
+        except PgkeelError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    blind = {one.id for one in report.results if one.status is Status.COULD_NOT_VERIFY}
+    assert blind >= {
+        "H03",
+        "H04",
+        "H05",
+        "H09",
+        "H16",
+        "C03",
+        "C05",
+        "C06",
+        "C08",
+        "S01",
+        "S02",
+        "S03",
+        "S05",
+        "S14",
+        "Q01",
+        "Q05",
+    }
+    assert not {one.id for one in report.results if one.status is Status.FINDING} & blind
+    assert all(one.reason for one in report.results if one.id in blind)
+
+
+def test_the_audit_writes_nothing(good: Cluster) -> None:
+    with good.connect("healthy") as session:
+        before = session.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()[0]
+        good.audit(databases=("healthy",))
+        assert session.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()[0] == before + 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"checks": ("H99",)}, "Unknown audit check 'H99'"),
+        ({"areas": ("colour",)}, "Unknown audit area 'colour'"),
+        ({"databases": ("nowhere",)}, "no database 'nowhere'"),
+        (
+            {"declared_indexes": parse_declared([{"name": "i", "table": "t", "columns": ["c"]}], "gone")},
+            "'gone', which does not exist",
+        ),
+    ],
+)
+def test_bad_options_are_refused(good: Cluster, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(PgkeelError, match=words):
+        good.audit(**options)
+
+
+def test_the_module(server: Any) -> None:
+    plain = server.module("pg_audit", {"checks": ["H22", "C01"], "thresholds": {"disk_free_ratio": 0.000001}})
+    assert not plain["failed"], plain
+    assert not plain["changed"]
+    assert plain["checks"] == 2
+    assert [one["status"] for one in plain["results"]] == ["ok", "ok"], plain["results"]
+    assert plain["findings_by_priority"] == {"P0": 0, "P1": 0, "P2": 0}
+    full = server.module(
+        "pg_audit",
+        {"checks": ["H22"], "thresholds": {"disk_free_ratio": 1, "disk_critical_free_ratio": 0}, "fail_on": "P1"},
+        check=True,
+    )
+    assert full["failed"]
+    assert full["findings_by_priority"] == {"P0": 0, "P1": 1, "P2": 0}
+    assert full["results"][0]["findings"][0]["subject"] == "disk of the data directory"
+    assert "1 P1" in full["msg"]
+
+
+def test_the_module_refuses_bad_input(server: Any) -> None:
+    refused = server.module("pg_audit", {"thresholds": {"disk_free_ratio": 7}})
+    assert refused["failed"]
+    assert refused["msg"] == "Audit threshold disk_free_ratio is 7. Give a number from 0 to 1."
+
+
+def test_on_a_standby(good: Cluster, caught: AuditReport) -> None:  # noqa: ARG001 - last: it ends the primary
+    good.sh(f"touch {good.folder}/data/standby.signal")
+    with good.connect("faulty") as session:
+        session.execute("ROLLBACK PREPARED 'left-over'")
+    good.restart()
+    report = good.audit(SHARP)
+    assert report.server.in_recovery
+    assert {one.id for one in report.results if one.status is Status.NOT_APPLICABLE} >= {"H08", "H10", "H15", "H20"}
+    assert report.unverified == () or {gap.check for gap in report.unverified} <= {"H22", "I04", "I09"}
+    assert result(report, "S12").status is Status.FINDING
