@@ -112,8 +112,13 @@ def read_server(connection: psycopg.Connection[TupleRow]) -> Server:
 
 def faults(server: Server) -> list[FileEntry]:
     """Lines that PostgreSQL cannot load: a reload would change nothing, a restart would fail."""
-    # A changed setting that needs a restart is listed with this remark, and is no fault.
-    return [entry for entry in server.entries if entry.error and entry.error != "setting could not be applied"]
+    return [entry for entry in server.entries if entry.error and not _waits(server, entry)]
+
+
+def _waits(server: Server, entry: FileEntry) -> bool:
+    # A changed setting that needs a restart is listed with the very remark that a bad value gets.
+    setting = server.settings.get(entry.name)
+    return entry.error == "setting could not be applied" and setting is not None and setting.context == "postmaster"
 
 
 def refuse_faults(server: Server, ours: Sequence[Path]) -> None:

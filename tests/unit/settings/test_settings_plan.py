@@ -144,16 +144,14 @@ def test_a_later_line_of_the_main_file_is_seen_once_ours_is_there(tmp_path):
 
 
 def test_a_setting_that_is_left_out_goes_back(tmp_path):
-    result = plan(a_server(tmp_path, work_mem=running))
+    result = plan(a_server(tmp_path, work_mem=OURS))
     assert [change.as_dict() for change in result.changes] == [
         {"name": "work_mem", "old": "16MB", "new": "4MB", "needs": "reload"}
     ]
 
 
 def test_it_goes_back_to_what_another_file_says(tmp_path):
-    result = plan(
-        a_server(tmp_path, work_mem=running, entries=[("work_mem", "8MB", MAIN, 1), ("work_mem", "16MB", str(RELOAD), 3)])
-    )
+    result = plan(a_server(tmp_path, work_mem=OURS, entries=[("work_mem", "8MB", MAIN, 1), ("work_mem", "16MB", str(RELOAD), 3)]))
     assert result.changes[0].new == "8MB"
 
 
@@ -172,3 +170,9 @@ def test_a_broken_line_of_another_file_is_refused(tmp_path):
 def test_waiting_for_a_restart_is_no_broken_line(tmp_path):
     server = a_server(tmp_path, entries=[("shared_buffers", "1GB", MAIN, 7, "setting could not be applied")])
     assert plan(server).changes == []
+
+
+def test_a_value_that_postgresql_will_not_take_is_a_broken_line(tmp_path):
+    server = a_server(tmp_path, entries=[("timezone", "Mars/Phobos", MAIN, 7, "setting could not be applied")])
+    with pytest.raises(PgkeelError, match="line 7"):
+        plan(server)
