@@ -17,7 +17,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from ..errors import PgkeelError
-from ..objectstore.objects import PutOutcome, delete_object, list_objects, put_once
+from ..objectstore.objects import PutOutcome, delete_object, put_once
 from ..objectstore.parts import plan_parts
 from ..objectstore.store import Store
 from ..objectstore.upload import Uploaded, abort_stale, probe_writable, upload_stream
@@ -202,7 +202,6 @@ def _preflight(store: Store, request: BackupRequest, session: Session) -> Prefli
     version, number, size = str(row[0]), int(row[1]), int(row[2])
     program = require_program(request.bin_dir, "pg_dump", number // 10000)
     require_program(request.bin_dir, "pg_dumpall", number // 10000)
-    next(list_objects(store, request.shelf.folder), None)
     probe_writable(store, f"{request.shelf.folder}probe")
     return Preflight(database_bytes=size, server_version=version, pg_dump=program)
 

@@ -15,7 +15,7 @@ MOST_PARTS = 10_000
 USUAL_PART = 8 * MIB
 # An incompressible database does not shrink, and its dump has some text around the rows.
 HEADROOM = 1.25
-MEMORY_BUDGET = 192 * MIB
+MEMORY_BUDGET = 160 * MIB
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def plan_parts(estimated_bytes: int, in_flight: int = 3, memory_budget: int = ME
     """Parts for a stream expected to be at most ``estimated_bytes``, with headroom.
 
     Large parts reduce the number in flight, so that the buffers keep to ``memory_budget`` bytes as long as one in flight does
-    (with the default budget: streams up to some 780 GiB); beyond that memory grows, for the rule of 10,000 leaves no choice.
+    (with the default budget: streams up to some 620 GiB); beyond that memory grows, for the rule of 10,000 leaves no choice.
     """
     if estimated_bytes < 0 or in_flight < 1:
         raise ValueError("estimated_bytes must not be negative and in_flight at least 1")

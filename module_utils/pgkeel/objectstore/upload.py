@@ -94,14 +94,23 @@ def _send_parts(store: Store, key: str, upload_id: str, source: Source, plan: Pa
     total = 0
     etags: list[str] = []
     stop = threading.Event()
-    flying: deque[Future[str]] = deque()
+    flying: deque[tuple[Future[str], bytearray]] = deque()
+    # The same few buffers are used again and again: garbage that waits for its collection would cost as much once more.
+    buffers = [bytearray(plan.part_bytes) for _ in range(plan.in_flight + 1)]
+
+    def land() -> None:
+        future, buffer = flying.popleft()
+        etags.append(future.result())
+        buffers.append(buffer)
+
     with ThreadPoolExecutor(plan.in_flight, thread_name_prefix="upload") as pool:
         try:
             while True:
-                part = _fill(source, plan.part_bytes)
-                if not part and total:
+                buffer = buffers.pop()
+                filled = _fill(source, buffer)
+                if not filled and total:
                     break
-                if not part:
+                if not filled:
                     raise StoreError(  # noqa: TRY301 - this very block cleans up
                         f"The stream for {key} is empty", "Check the program that writes it; nothing was stored"
                     )
@@ -111,35 +120,35 @@ def _send_parts(store: Store, key: str, upload_id: str, source: Source, plan: Pa
                         f"The stream for {key} is longer than the {plan.capacity} bytes that its parts can hold",
                         "Give a larger estimate of its size",
                     )
+                # Only the last part is shorter than its buffer.
+                part = buffer if filled == plan.part_bytes else buffer[:filled]
                 digest.update(part)
-                total += len(part)
-                if len(flying) >= plan.in_flight:
-                    etags.append(flying.popleft().result())
-                flying.append(pool.submit(_send_part, store, key, upload_id, number, part, stop=stop))
-                if len(part) < plan.part_bytes:
+                total += filled
+                flying.append((pool.submit(_send_part, store, key, upload_id, number, part, stop=stop), buffer))
+                if filled < plan.part_bytes:
                     break
+                if not buffers:
+                    land()
             while flying:
-                etags.append(flying.popleft().result())
+                land()
         except BaseException:
             stop.set()
-            for future in flying:
+            for future, _ in flying:
                 future.cancel()
             raise
     return _Sent(bytes=total, sha256=digest.hexdigest(), etags=tuple(etags))
 
 
-def _fill(source: Source, size: int) -> bytearray:
-    """Exactly ``size`` bytes, fewer only at the end of the stream."""
-    part = bytearray(size)
+def _fill(source: Source, buffer: bytearray) -> int:
+    """Fill the buffer, less only at the end of the stream; returns the number of bytes."""
     filled = 0
-    with memoryview(part) as view:
-        while filled < size:
+    with memoryview(buffer) as view:
+        while filled < len(buffer):
             count = source.readinto(view[filled:])
             if not count:
                 break
             filled += count
-    del part[filled:]
-    return part
+    return filled
 
 
 def _send_part(store: Store, key: str, upload_id: str, number: int, part: bytearray, *, stop: threading.Event) -> str:
@@ -224,6 +233,8 @@ def probe_writable(store: Store, key: str) -> None:
     Raises StoreError.
     """
     brief = Patience(tries=3, seconds=30.0)
+    # Some stores begin an upload in a bucket that does not exist.
+    store.call("looking", lambda: store.client.list_objects_v2(Bucket=store.bucket, Prefix=key, MaxKeys=1), brief)
     answer = store.call(
         "checking that it can be written", lambda: store.client.create_multipart_upload(Bucket=store.bucket, Key=key), brief
     )

@@ -27,7 +27,7 @@ def test_every_plan_keeps_the_rules_and_carries_the_estimate(estimate: int, in_f
     assert 1 <= plan.in_flight <= in_flight
 
 
-@given(st.integers(0, 700 * 1024 * MIB), st.integers(1, 8))
+@given(st.integers(0, 600 * 1024 * MIB), st.integers(1, 8))
 def test_memory_stays_within_the_budget(estimate: int, in_flight: int) -> None:
     assert plan_parts(estimate, in_flight).memory <= MEMORY_BUDGET
 
@@ -35,8 +35,8 @@ def test_memory_stays_within_the_budget(estimate: int, in_flight: int) -> None:
 def test_a_small_database_gets_usual_parts_and_a_large_one_fewer_in_flight() -> None:
     assert plan_parts(0).part_bytes == USUAL_PART
     assert plan_parts(0).in_flight == 3
-    large = plan_parts(700 * 1024 * MIB)
-    assert (large.part_bytes, large.in_flight) == (90 * MIB, 1)
+    large = plan_parts(600 * 1024 * MIB)
+    assert (large.part_bytes, large.in_flight) == (77 * MIB, 1)
 
 
 @pytest.mark.parametrize(("estimate", "in_flight"), [(-1, 1), (0, 0)])

@@ -1,0 +1,507 @@
+"""Backups and drills on a real server and a real store: what is whole passes, and what is not is refused loudly."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pytest
+from pgkeel.objectstore.objects import delete_object, list_objects, read_small
+from pgkeel.objectstore.store import Store, StoreAddress, open_store
+
+SEED = """
+CREATE EXTENSION pgcrypto;
+CREATE TABLE "User" (id bigserial PRIMARY KEY, email text NOT NULL UNIQUE);
+INSERT INTO "User" (email) SELECT 'u' || n || '@example.org' FROM generate_series(1, 500) n;
+CREATE TABLE log (id bigint, payload bytea) PARTITION BY RANGE (id);
+CREATE TABLE log_1 PARTITION OF log FOR VALUES FROM (0) TO (1000);
+CREATE TABLE log_2 PARTITION OF log DEFAULT;
+INSERT INTO log SELECT n, gen_random_bytes(1000) FROM generate_series(1, 3000) n;
+CREATE TABLE parent (a int);
+CREATE TABLE child () INHERITS (parent);
+INSERT INTO child VALUES (1), (2);
+CREATE TABLE nothing (a int);
+ALTER TABLE nothing ADD CONSTRAINT later CHECK (a > 0) NOT VALID;
+CREATE SCHEMA "We""ird; schema";
+CREATE TABLE "We""ird; schema"."a table" (x text);
+CREATE MATERIALIZED VIEW counted AS SELECT count(*) FROM "User";
+DELETE FROM "User" WHERE id = 7;
+CREATE SEQUENCE down INCREMENT -3;
+SELECT nextval('down');
+SELECT lo_from_bytea(0, 'large');
+CREATE VIEW seen AS SELECT email FROM "User";
+"""
+TABLES = 7
+ROWS = 499 + 3000 + 2
+GROUND = "/var/lib/postgresql/it-proving-ground"
+CA_FILE = "/tmp/pgkeel-it-ca.pem"
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[Store]:
+    found = open_store(
+        StoreAddress(
+            endpoint=os.environ["PGKEEL_TEST_S3_ENDPOINT"],
+            bucket=f"it-backup-{secrets.token_hex(4)}",
+            access_key=os.environ["PGKEEL_TEST_S3_ACCESS_KEY"],
+            secret_key=os.environ["PGKEEL_TEST_S3_SECRET_KEY"],
+            ca_file=os.environ["PGKEEL_TEST_S3_CA_FILE"],
+        )
+    )
+    found.client.create_bucket(Bucket=found.bucket)
+    yield found
+    for item in list_objects(found, ""):
+        delete_object(found, item.key)
+    found.client.delete_bucket(Bucket=found.bucket)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One database and its shelf in the store."""
+
+    server: Any
+    store: Store
+    database: str
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        address = self.store.address
+        return {
+            "database": self.database,
+            "server_name": "it",
+            "endpoint": address.endpoint,
+            "bucket": address.bucket,
+            "access_key": address.access_key,
+            "secret_key": address.secret_key,
+            "ca_file": CA_FILE,
+        }
+
+    @property
+    def folder(self) -> str:
+        return f"pgkeel/it/{self.database}/"
+
+    def backup(self, *, check: bool = False, **change: Any) -> dict[str, Any]:
+        return self.server.module("pg_backup", {**self.arguments, **change}, check=check)
+
+    def drill(self, *, check: bool = False, **change: Any) -> dict[str, Any]:
+        return self.server.module("pg_restore_drill", {**self.arguments, "drill_dir": GROUND, **change}, check=check)
+
+    def keys(self) -> list[str]:
+        return [item.key for item in list_objects(self.store, self.folder)]
+
+    def uploads(self) -> list[dict]:
+        return self.store.client.list_multipart_uploads(Bucket=self.store.bucket, Prefix=self.folder).get("Uploads", [])
+
+    def put(self, key: str, body: bytes) -> None:
+        self.store.client.put_object(Bucket=self.store.bucket, Key=key, Body=body)
+
+    def rewrite_manifest(self, backup: dict[str, Any], change: Callable[[dict[str, Any]], None]) -> None:
+        manifest = json.loads(read_small(self.store, backup["manifest_key"]))
+        change(manifest)
+        self.put(backup["manifest_key"], json.dumps(manifest).encode())
+
+    def replace_dump(self, backup: dict[str, Any], dump: bytes, *, forge: bool) -> None:
+        """Put another dump in its place; ``forge``: and a manifest that vouches for it."""
+        self.put(dump_key(backup), dump)
+
+        def vouch(manifest: dict[str, Any]) -> None:
+            size = manifest["dump"]["part_bytes"]
+            manifest["dump"] |= {"bytes": len(dump), "sha256": hashlib.sha256(dump).hexdigest(), "parts": -(-len(dump) // size)}
+
+        if forge:
+            self.rewrite_manifest(backup, vouch)
+
+    def leftovers(self) -> list[str]:
+        return self.server.run(f"ls -A {GROUND} | grep -v '^.pgkeel-proving-ground$' || true").stdout.split()
+
+
+def dump_key(backup: dict[str, Any]) -> str:
+    return backup["manifest_key"].replace("manifest.json", "dump.pgc")
+
+
+@pytest.fixture
+def bench(server: Any, store: Store, database: Callable[..., str], connection: Callable[..., psycopg.Connection]) -> Bench:
+    with open(store.address.ca_file, encoding="ascii") as file:
+        server.run(f"cat > {CA_FILE} && chmod 644 {CA_FILE}", stdin=file.read())
+    server.run(f"install -d -o postgres -g postgres -m 700 {GROUND}")
+    name = database("bk")
+    with connection(name) as session:
+        session.execute(SEED)
+    return Bench(server, store, name)
+
+
+def make_large(bench: Bench, connection: Callable[..., psycopg.Connection], megabytes: int) -> None:
+    """Rows that do not compress, so that a backup of them takes some seconds."""
+    with connection(bench.database) as session:
+        session.execute(
+            "CREATE TABLE large AS SELECT n, gen_random_bytes(1000) FROM generate_series(1, %s) n" % (megabytes * 1000)
+        )
+
+
+class Background:
+    """A module that runs while the test does something to it."""
+
+    def __init__(self, call: Callable[[], dict[str, Any]]) -> None:
+        self.result: dict[str, Any] = {}
+
+        def run() -> None:
+            try:
+                self.result = call()
+            except AssertionError as error:
+                # A killed module gives Ansible no JSON at all.
+                self.result = {"failed": True, "msg": str(error)}
+
+        self.thread = threading.Thread(target=run)
+        self.thread.start()
+
+    def wait(self) -> dict[str, Any]:
+        self.thread.join(timeout=120)
+        assert not self.thread.is_alive()
+        return self.result
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "what the test waited for did not come"
+        time.sleep(0.05)
+
+
+def failed_checks(result: dict[str, Any]) -> set[str]:
+    return {check["name"] for check in result["checks"] if check["verdict"] == "FAIL"}
+
+
+def test_a_backup_is_taken_and_proved(bench: Bench) -> None:
+    planned = bench.backup(check=True)
+    assert planned["changed"]
+    assert "Would back up" in planned["msg"]
+    assert bench.keys() == []
+    assert bench.uploads() == []
+
+    taken = bench.backup()
+    assert taken["changed"]
+    assert (taken["tables"], taken["rows"]) == (TABLES, ROWS)
+    assert taken["database_bytes"] > taken["bytes"] > 3_000_000
+    assert bench.keys() == [f"{bench.folder}{taken['backup_id']}/{name}" for name in ("dump.pgc", "globals.sql", "manifest.json")]
+    assert bench.uploads() == []
+
+    planned = bench.drill(check=True)
+    assert not planned["changed"]
+    assert planned["verdict"] == "COULD NOT VERIFY"
+    assert taken["backup_id"] in planned["msg"]
+
+    proved = bench.drill()
+    assert proved["verdict"] == "PASS", proved
+    assert not proved["changed"]
+    assert proved["backup_id"] == taken["backup_id"]
+    assert {check["verdict"] for check in proved["checks"]} == {"PASS"}
+    assert (proved["tables_compared"], proved["rows_compared"]) == (TABLES, ROWS)
+    assert set(proved["phases"]) == {"locate", "prepare", "fetch", "restore", "verify", "clean"}
+    assert 0 < proved["rto_seconds"] < 60
+    assert proved["rpo_seconds"] > 0
+    assert proved["negative_control"]["detected"] is True
+    assert bench.leftovers() == []
+
+
+def test_the_newest_is_restored_whatever_its_name_and_a_run_without_manifest_is_not_there(bench: Bench) -> None:
+    none = bench.drill()
+    assert (none["verdict"], none["failed"]) == ("COULD NOT VERIFY", True)
+    assert "no committed backup" in none["msg"]
+    first, second, third = bench.backup(), bench.backup(), bench.backup()
+    delete_object(bench.store, third["manifest_key"])
+    # Written last, and still the older one.
+    bench.put(first["manifest_key"], read_small(bench.store, first["manifest_key"]))
+    assert bench.drill()["backup_id"] == second["backup_id"]
+
+
+def test_globals_hold_roles_but_no_password(bench: Bench, connection: Callable[..., psycopg.Connection]) -> None:
+    role = f"it_{secrets.token_hex(4)}"
+    with connection() as admin:
+        admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'canary-password'")
+        admin.execute(f"COMMENT ON ROLE {role} IS 'it''s; CREATE ROLE postgres;'")
+        try:
+            with connection(bench.database) as session:
+                session.execute(f'GRANT SELECT ON "User" TO {role}; ALTER TABLE parent OWNER TO {role}')
+            taken = bench.backup()
+            globals_sql = read_small(bench.store, taken["manifest_key"].replace("manifest.json", "globals.sql")).decode()
+            assert f"CREATE ROLE {role};" in globals_sql
+            assert "SCRAM-SHA-256" not in globals_sql
+            assert "PASSWORD" not in globals_sql
+            assert bench.drill()["verdict"] == "PASS"
+        finally:
+            with connection(bench.database) as session:
+                session.execute(f"ALTER TABLE parent OWNER TO postgres; DROP OWNED BY {role}")
+            admin.execute(f"DROP ROLE {role}")
+
+
+def test_a_forged_count_is_found(bench: Bench) -> None:
+    taken = bench.backup()
+
+    def forge(manifest: dict[str, Any]) -> None:
+        next(table for table in manifest["contents"]["tables"] if table["name"] == "User")["rows"] += 1
+
+    bench.rewrite_manifest(taken, forge)
+    found = bench.drill()
+    assert (found["verdict"], found["failed"], failed_checks(found)) == ("FAIL", True, {"row counts"})
+    assert "public.User has 499 rows, 500 expected" in found["msg"]
+    assert found["negative_control"]["detected"] is True
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "gone"])
+def test_a_damaged_object_is_refused(bench: Bench, damage: str) -> None:
+    taken = bench.backup()
+    dump = bytearray(read_small(bench.store, dump_key(taken)))
+    dump[len(dump) // 2] ^= 1
+    if damage == "gone":
+        delete_object(bench.store, dump_key(taken))
+    else:
+        bench.replace_dump(taken, bytes(dump) if damage == "flipped" else bytes(dump[:-1000]), forge=False)
+    found = bench.drill()
+    assert (found["verdict"], found["failed"]) == ("FAIL", True)
+    assert ("missing" if damage == "gone" else "is damaged") in found["msg"]
+    assert bench.leftovers() == []
+
+
+def test_a_cut_dump_that_its_manifest_vouches_for_is_found(bench: Bench) -> None:
+    taken = bench.backup()
+    dump = read_small(bench.store, dump_key(taken))
+    bench.replace_dump(taken, dump[: len(dump) // 2], forge=True)
+    found = bench.drill()
+    assert found["verdict"] == "FAIL"
+    assert "could not be restored" in found["msg"]
+
+
+@pytest.mark.parametrize("option", ["--exclude-table-data=public.log_2", "--exclude-table=public.child"])
+def test_a_dump_that_lacks_a_table_is_found(bench: Bench, option: str) -> None:
+    """pg_restore is content with such a dump."""
+    taken = bench.backup()
+    bench.server.run(f"su postgres -c 'pg_dump -Fc {option} {bench.database}' | base64 > /tmp/pgkeel-it-dump")
+
+    lacking = base64.b64decode(bench.server.run("cat /tmp/pgkeel-it-dump; rm /tmp/pgkeel-it-dump").stdout)
+    bench.replace_dump(taken, lacking, forge=True)
+    found = bench.drill()
+    assert (found["verdict"], failed_checks(found)) == ("FAIL", {"row counts"})
+    assert ("public.child is missing" if "child" in option else "public.log_2 has 0 rows") in found["msg"]
+
+
+def test_a_manifest_that_cannot_be_believed_is_never_passed_over(bench: Bench) -> None:
+    bench.backup()
+    newer = bench.backup()
+    bench.put(newer["manifest_key"], read_small(bench.store, newer["manifest_key"])[:-100])
+    found = bench.drill()
+    assert (found["verdict"], failed_checks(found)) == ("FAIL", {"manifests"})
+    assert newer["backup_id"] in found["msg"]
+
+
+def test_an_empty_database_verifies_nothing(bench: Bench, database: Callable[..., str]) -> None:
+    empty = Bench(bench.server, bench.store, database("bk_empty"))
+    assert not empty.backup()["failed"]
+    found = empty.drill()
+    assert (found["verdict"], found["failed"]) == ("COULD NOT VERIFY", True)
+
+
+WRONG = [
+    ({"access_key": "canary-access"}, "does not accept the access key"),
+    ({"secret_key": "canary-secret"}, "does not accept the access key"),
+    ({"bucket": "it-not-there-4711"}, "bucket does not exist"),
+    ({"endpoint": "https://127.0.0.1:9"}, "cannot be reached"),
+    ({"ca_file": "/nonexistent"}, "cannot be read"),
+    ({"ca_file": "/etc/ssl/certs/ca-certificates.crt"}, "is not trusted"),
+    ({"bin_dir": "/nonexistent"}, "is missing"),
+    ({"server_name": "../other"}, "cannot be part of an object's key"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), WRONG, ids=str)
+def test_what_is_wrong_is_said(bench: Bench, change: dict[str, str], words: str) -> None:
+    for result in (bench.backup(**change), bench.backup(check=True, **change), bench.drill(**change)):
+        assert result["failed"]
+        assert words in result["msg"]
+        assert "canary" not in json.dumps({**result, "invocation": None})
+        assert bench.store.address.secret_key not in json.dumps(result)
+    assert bench.drill(**change)["verdict"] == "COULD NOT VERIFY"
+    assert bench.keys() == []
+
+
+def test_a_database_that_does_not_exist(bench: Bench) -> None:
+    result = bench.backup(database="it_not_there")
+    assert result["failed"]
+    assert 'database "it_not_there" does not exist' in result["msg"]
+
+
+def pg_dump_pid(bench: Bench) -> str:
+    """Of the pg_dump that dumps this very database."""
+    return bench.server.run(
+        f"for p in $(pgrep -x pg_dump); do grep -qaz '^PGDATABASE={bench.database}$' /proc/$p/environ && echo $p; done; true"
+    ).stdout.strip()
+
+
+def streaming(bench: Bench) -> Background:
+    """A backup whose upload has begun."""
+    running = Background(bench.backup)
+    wait_for(bench.uploads)
+    wait_for(lambda: pg_dump_pid(bench))
+    return running
+
+
+def nothing_committed_and_a_rerun_succeeds(bench: Bench) -> None:
+    assert bench.keys() == []
+    assert bench.uploads() == []
+    assert pg_dump_pid(bench) == ""
+    assert not bench.backup()["failed"]
+    assert bench.drill()["verdict"] == "PASS"
+
+
+def test_a_killed_pg_dump(bench: Bench, connection: Callable[..., psycopg.Connection]) -> None:
+    make_large(bench, connection, 200)
+    running = streaming(bench)
+    bench.server.run(f"kill -9 {pg_dump_pid(bench)}")
+    result = running.wait()
+    assert result["failed"]
+    assert "pg_dump was ended by SIGKILL" in result["msg"]
+    nothing_committed_and_a_rerun_succeeds(bench)
+
+
+@pytest.mark.parametrize("application", ["pgkeel", "pgkeel backup"])
+def test_a_killed_backend(bench: Bench, connection: Callable[..., psycopg.Connection], application: str) -> None:
+    make_large(bench, connection, 200)
+    running = streaming(bench)
+    with connection() as admin:
+        ended = admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND application_name = %s",
+            [bench.database, application],
+        ).fetchall()
+    assert ended == [(True,)]
+    result = running.wait()
+    assert result["failed"]
+    assert ("pg_dump exited with 1" if application == "pgkeel" else "The server ended the backup's session") in result["msg"]
+    nothing_committed_and_a_rerun_succeeds(bench)
+
+
+@pytest.mark.parametrize("signal", ["TERM", "KILL"])
+def test_a_killed_module(bench: Bench, connection: Callable[..., psycopg.Connection], signal: str) -> None:
+    make_large(bench, connection, 200)
+    running = streaming(bench)
+    bench.server.run(f"kill -{signal} $(ps -o ppid= -p {pg_dump_pid(bench)})")
+    result = running.wait()
+    assert result["failed"]
+    wait_for(lambda: not pg_dump_pid(bench))
+    if signal == "TERM":
+        assert "ended by SIGTERM" in result["msg"]
+        nothing_committed_and_a_rerun_succeeds(bench)
+    else:
+        assert bench.keys() == []
+        assert bench.drill()["verdict"] == "COULD NOT VERIFY"
+        again = bench.backup()
+        assert again["stale_uploads_aborted"] == 1
+        assert bench.uploads() == []
+        assert bench.drill()["verdict"] == "PASS"
+
+
+def test_two_at_once(bench: Bench, connection: Callable[..., psycopg.Connection]) -> None:
+    make_large(bench, connection, 200)
+    running = streaming(bench)
+    second = bench.backup()
+    assert second["failed"]
+    assert "is running" in second["msg"]
+    assert not running.wait()["failed"]
+
+
+def test_no_secret_in_process_list_or_environment(bench: Bench, connection: Callable[..., psycopg.Connection]) -> None:
+    make_large(bench, connection, 200)
+    running = streaming(bench)
+    seen = bench.server.run("cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'; true").stdout
+    names = bench.server.run(f"tr '\\0' '\\n' < /proc/{pg_dump_pid(bench)}/environ").stdout.split("\n")
+    assert not running.wait()["failed"]
+    assert bench.store.address.secret_key not in seen
+    assert bench.store.address.access_key not in seen
+    assert all(name.startswith("PG") for name in names if name)
+
+
+def test_tables_that_are_locked_are_waited_for_and_then_reported(
+    bench: Bench, connection: Callable[..., psycopg.Connection]
+) -> None:
+    with connection(bench.database) as session:
+        session.execute('BEGIN; LOCK TABLE "User" IN ACCESS EXCLUSIVE MODE')
+        result = bench.backup(lock_wait_seconds=1)
+    assert result["failed"]
+    assert "stayed locked" in result["msg"]
+    assert bench.keys() == []
+
+
+def test_too_little_disk_is_said_before_anything_is_done(bench: Bench) -> None:
+    bench.backup()
+    result = bench.drill(space_factor=100, drill_dir=small_disk(bench))
+    assert (result["verdict"], result["failed"]) == ("COULD NOT VERIFY", True)
+    assert "Not enough disk space" in result["msg"]
+    assert "prepare" not in result["phases"]
+
+
+def small_disk(bench: Bench) -> str:
+    bench.server.run(
+        f"mountpoint -q {GROUND}-small || {{ install -d -o postgres -g postgres -m 700 {GROUND}-small && "
+        f"mount -t tmpfs -o size=200m,uid=$(id -u postgres),gid=$(id -g postgres),mode=700 pgkeel-it {GROUND}-small; }}"
+    )
+    return f"{GROUND}-small"
+
+
+def test_a_disk_that_fills_during_the_restore(bench: Bench, connection: Callable[..., psycopg.Connection]) -> None:
+    with connection(bench.database) as session:
+        # Small as a dump, large as a table.
+        session.execute("CREATE TABLE wide AS SELECT n, repeat('x', 1500) AS t FROM generate_series(1, 200000) n")
+    bench.backup()
+    folder = small_disk(bench)
+    result = bench.drill(space_factor=0.01, drill_dir=folder)
+    left = bench.server.run(f"ls -A {folder}; umount {folder}; rmdir {folder}").stdout.split()
+    assert (result["verdict"], result["failed"]) == ("COULD NOT VERIFY", True)
+    assert "The disk is full" in result["msg"]
+    assert left == [".pgkeel-proving-ground"]
+
+
+@pytest.mark.parametrize("signal", ["TERM", "KILL"])
+def test_a_killed_drill_is_cleaned_up(bench: Bench, connection: Callable[..., psycopg.Connection], signal: str) -> None:
+    make_large(bench, connection, 100)
+    bench.backup()
+    running = Background(bench.drill)
+    find = f"pgrep -f '[p]g_restore .*{bench.database}' | head -1"
+    wait_for(lambda: bench.server.run(find).stdout.strip())
+    bench.server.run(
+        f"kill -{signal} $(cat {GROUND}/ground-*/owner.json | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"pid\"])')"
+    )
+    result = running.wait()
+    assert result["failed"]
+    if signal == "TERM":
+        assert (result["verdict"], bench.leftovers()) == ("COULD NOT VERIFY", [])
+        assert "ended by SIGTERM" in result["msg"]
+    else:
+        assert len(bench.leftovers()) == 1
+        wait_for(lambda: not bench.server.run(f"pgrep -f '[p]ostgres -D {GROUND}' || true").stdout)
+    proved = bench.drill()
+    assert proved["verdict"] == "PASS"
+    assert bench.leftovers() == []
+
+
+def test_two_drills_at_once_do_not_sweep_each_other(bench: Bench, connection: Callable[..., psycopg.Connection]) -> None:
+    make_large(bench, connection, 50)
+    bench.backup()
+    drills = [Background(bench.drill), Background(bench.drill)]
+    assert [drill.wait()["verdict"] for drill in drills] == ["PASS", "PASS"]
+    assert bench.leftovers() == []
+
+
+@pytest.mark.parametrize("folder", ["/var/lib/postgresql", "/tmp", "/root", "/var/lib/postgresql/" + "x" * 80, "relative"])
+def test_a_drill_directory_that_is_not_ours_is_refused_and_untouched(bench: Bench, folder: str) -> None:
+    bench.backup()
+    before = bench.server.run(f"ls -A {folder} 2>&1 || true").stdout
+    result = bench.drill(drill_dir=folder)
+    assert (result["verdict"], result["failed"]) == ("COULD NOT VERIFY", True)
+    assert bench.server.run(f"ls -A {folder} 2>&1 || true").stdout == before
