@@ -143,7 +143,7 @@ def run(module: AnsibleModule) -> tuple[bool, Loaded]:
         today = wanted or datetime.now(UTC).date()
         if module.check_mode:
             return True, Loaded(size.name, seed, today, size.rows(), 0.0)
-        return True, load(connection, size, seed=seed, reference=today, schema=schema, owner=arguments["owner"])
+        return load(connection, size, seed=seed, reference=today, schema=schema, owner=arguments["owner"])
 
 
 def main() -> None:

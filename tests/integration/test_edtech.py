@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from pgkeel.edtech.load import Schema, load
 from pgkeel.edtech.sizes import SIZES
 from psycopg import sql
 
@@ -91,6 +94,18 @@ def test_check_load_and_load_again(server, connection, arguments):
     assert another["failed"]
     assert "size tiny, seed 1" in another["msg"]
     assert "drop the database" in another["msg"]
+
+
+def test_of_two_loads_at_once_one_waits_and_finds_the_other(connection, arguments):
+    schema = Schema(arguments["tables_sql"], arguments["constraints_sql"], arguments["migrations_sql"])
+
+    def once(opened: psycopg.Connection) -> bool:
+        return load(opened, SIZES["tiny"], seed=1, reference=date(2026, 3, 2), schema=schema, owner=arguments["owner"])[0]
+
+    with ThreadPoolExecutor() as pool:
+        outcomes = list(pool.map(once, [connection(arguments["login_db"]) for _ in range(3)]))
+    assert sorted(outcomes) == [False, False, True]
+    assert counts(connection(arguments["login_db"])) == ROWS
 
 
 def test_text_arrives_as_it_was_written(server, connection, arguments):

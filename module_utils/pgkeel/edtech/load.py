@@ -112,11 +112,12 @@ def check_target(connection: Connection, owner: str) -> None:
         raise PgkeelError(f"The role {owner!r}, which should own the tables, does not exist", "Run playbooks/site.yml first")
 
 
-def load(connection: Connection, size: Size, *, seed: int, reference: date, schema: Schema, owner: str) -> Loaded:
+def load(connection: Connection, size: Size, *, seed: int, reference: date, schema: Schema, owner: str) -> tuple[bool, Loaded]:
     """Create and fill every table, build indexes and foreign keys, analyse, and write the marker: all of it or nothing.
 
     The connection is in autocommit mode and may create tables in ``public`` and give them to ``owner``. Data reaches up to
     midnight UTC of the reference date. A load that runs elsewhere at the same time is waited for, and found.
+    Returns whether this call did it, and what is loaded now.
     While it runs, pg_stat_progress_copy tells how far it is.
     Raises PgkeelError when the server refuses, with nothing left behind.
     """
@@ -127,7 +128,7 @@ def load(connection: Connection, size: Size, *, seed: int, reference: date, sche
             present = loaded(connection, schema)
             if present is not None:
                 require_same(present, size, seed, reference)
-                return present
+                return False, present
             _prepare_session(connection)
             _execute_script(connection, schema.tables)
             world = build_world(size, seed, reference)
@@ -138,7 +139,7 @@ def load(connection: Connection, size: Size, *, seed: int, reference: date, sche
             connection.execute("ANALYZE")
             result = Loaded(size.name, seed, reference, rows, round(time.monotonic() - started, 3))
             _write_marker(connection, result)
-            return result
+            return True, result
     except psycopg.Error as error:
         reason = (error.diag.message_primary or str(error)).strip().splitlines()[0]
         raise PgkeelError(

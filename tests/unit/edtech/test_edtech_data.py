@@ -68,6 +68,11 @@ def test_seed_and_date_change_the_bytes():
     assert digest(SIZES["tiny"], 1, REFERENCE + timedelta(days=1)) != first
 
 
+def test_the_seed_reaches_the_rows_of_every_table_that_has_texts():
+    first, second = (rows_of("ChatMessage", build_world(SIZES["tiny"], seed, REFERENCE)) for seed in (1, 2))
+    assert [row["content"] for row in first] != [row["content"] for row in second]
+
+
 def test_a_table_does_not_depend_on_which_others_were_made_before_it():
     world = build_world(SIZES["tiny"], 1, REFERENCE)
     alone = rows_of("ChatMessage", world)

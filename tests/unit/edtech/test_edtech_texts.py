@@ -39,7 +39,11 @@ def test_json_survives_escaping(value):
     assert json.loads(jsonb(value).replace("\\\\", "\\")) == value
 
 
-@given(st.lists(st.tuples(st.integers(0, 36**8 - 1), st.integers(0, BLOCK**2 - 1), st.integers(0, 99)), unique_by=lambda item: item[1]))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 36**8 - 1), st.integers(0, BLOCK**2 - 1), st.integers(0, 99)), unique_by=lambda item: item[1]
+    )
+)
 def test_identifiers_differ_when_their_numbers_do_and_sort_by_time(items):
     made = [identifier(*item) for item in items]
     assert len(set(made)) == len(made)
@@ -48,6 +52,16 @@ def test_identifiers_differ_when_their_numbers_do_and_sort_by_time(items):
     times = [item[0] for item in by_time]
     if len(set(times)) == len(times):
         assert sorted(made) == [identifier(*item) for item in by_time]
+
+
+def test_an_identifier_holds_its_whole_number_so_that_noise_cannot_make_two_equal():
+    assert [identifier(0, number, 7)[9:15] for number in (0, 35, BLOCK - 1, BLOCK, BLOCK**2 - 1)] == [
+        "000000",
+        "00z000",
+        "zzz000",
+        "000001",
+        "zzzzzz",
+    ]
 
 
 @given(st.integers(0, 10_000_000), st.dates(date(2000, 1, 1), date(2100, 1, 1)))
