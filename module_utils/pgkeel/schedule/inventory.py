@@ -43,7 +43,7 @@ def render_inventory(host: str, python: str, variables: Mapping[str, Any]) -> st
     values = {name: _plain(value) for name, value in sorted(variables.items())}
     hosts = {host: {**connection, **values}}
     return "---\n" + yaml.dump(
-        {GROUP: {"hosts": hosts}}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000, default_flow_style=False
+        {GROUP: {"hosts": hosts}}, Dumper=_Dumper, sort_keys=False, allow_unicode=False, width=10_000, default_flow_style=False
     )
 
 
