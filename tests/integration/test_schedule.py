@@ -142,20 +142,26 @@ class TestJobs:
         assert strict.returncode != 0
         assert "The last run of it-bad failed" in strict.stdout
 
-    def test_a_killed_job_is_recorded(self, server):
+    @pytest.mark.parametrize("whole", [False, True], ids=["main process", "whole group"])
+    def test_a_killed_job_is_a_failure(self, server, whole):
         start(server, "it-stuck", wait=False)
-        wait_until(lambda: server.run("pgrep -f 'sleep 3917'", check=False).returncode == 0)
+        wait_until(lambda: server.run("pgrep -x sleep", check=False).returncode == 0)
         assert status(server)[0]["it-stuck"]["state"] == "running"
-        server.run("systemctl kill --signal=SIGKILL pgkeel-it-stuck.service")
-        wait_until(lambda: newest(server, "it-stuck")["ended"])
-        assert newest(server, "it-stuck")["exit_status"] == "KILL"
-        assert status(server)[0]["it-stuck"]["state"] == "failed"
-        assert server.run("pgrep -f 'sleep 3917'", check=False).returncode == 1, "nothing of the job is left"
+        if whole:  # the recorder may die with it
+            server.run("systemctl kill --signal=SIGKILL pgkeel-it-stuck.service")
+        else:
+            server.run("kill -9 $(systemctl show -P MainPID pgkeel-it-stuck.service)")
+        wait_until(lambda: server.run("systemctl is-failed pgkeel-it-stuck.service", check=False).returncode == 0)
+        if not whole:
+            assert newest(server, "it-stuck")["exit_status"] == "KILL"
+        job = status(server)[0]["it-stuck"]
+        assert (job["state"], job["result"]) == ("failed", "signal")
+        assert server.run("pgrep -x sleep", check=False).returncode == 1, "nothing of the job is left"
 
     def test_a_job_that_takes_too_long_is_ended(self, server):
         assert start(server, "it-late").returncode != 0
         assert newest(server, "it-late")["result"] == "timeout"
-        assert server.run("pgrep -f 'sleep 3917'", check=False).returncode == 1
+        assert server.run("pgrep -x sleep", check=False).returncode == 1
 
     def test_exclusive_jobs_queue_and_others_do_not(self, server):
         server.run(f"rm -f {FOLDER}/order")

@@ -60,10 +60,11 @@ def judge(job: Job, runs: Sequence[Run], service: Mapping[str, str], timer: Mapp
     running = service.get("ActiveState") in _RUNNING
     if running:
         state = "running"
-    elif service.get("ActiveState") == "failed" and (last is None or last.invocation_id != current):
-        # It failed so early that not even the record could be written: the release or the venv is missing.
+    elif service.get("ActiveState") == "failed" and not (last and last.ended and last.invocation_id == current):
+        # No record of its end: it failed too early (release or venv missing), or the recorder was killed along with it.
         left = parse_time(service.get("InactiveEnterTimestamp", ""))
-        last = Run(job.name, current, left, left, service.get("Result", ""), service.get("ExecMainStatus", ""))
+        begun = last.started if last and last.invocation_id == current else left
+        last = Run(job.name, current, begun, left, service.get("Result", ""), service.get("ExecMainStatus", ""))
         state = "failed"
     elif last is None:
         state = "never ran"

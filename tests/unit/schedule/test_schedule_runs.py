@@ -90,6 +90,9 @@ def test_a_failure_too_early_for_a_record_is_seen():
     status = state([done], service)
     assert (status.state, status.exit_status, status.last_run) == ("failed", "200", "2026-01-01T00:00:00+00:00")
     assert "status 200" in status.problem
+    begun = Run("backup", "z", "2025-12-31T23:59:00+00:00")
+    status = state([begun, done], {**service, "Result": "signal", "ExecMainStatus": "9"})
+    assert (status.state, status.result, status.seconds) == ("failed", "signal", 60)
 
 
 def test_what_is_not_installed_or_not_active_is_a_problem():
