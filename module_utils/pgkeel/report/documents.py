@@ -37,6 +37,10 @@ class Audit:
     seconds: float | None
     reason: str = ""
     """Why the audit as a whole did not run; empty when it did."""
+    waived: tuple[Document, ...] = ()
+    """Findings that a waiver hides, with `waived_until` and `waived_because`."""
+    declared_indexes: tuple[Document, ...] = ()
+    """What became of each index that the inventory declares."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -79,15 +83,14 @@ class Documents:
         found = {name: _mapping(name, documents.get(name)) for name in NAMES}
         named = (found["site"] or {}).get("host") or (found["run"] or {}).get("host")
         audit, backup, drill = found["audit"], found["backup"], found["drill"]
-        _rows("workload", found["workload"], "operations")
         _rows("run", found["run"], "phases")
         return cls(
-            host=host or (str(named) if named else "this server"),
-            site=found["site"],
+            host=host or (str(named) if named else "This server"),
+            site=_site(found["site"]) if found["site"] is not None else None,
             audit=_audit(audit) if audit is not None else None,
-            backups=_list("backup", backup, "backups") if backup is not None else None,
-            drills=_list("drill", drill, "drills") if drill is not None else None,
-            workload=found["workload"],
+            backups=_backups(backup) if backup is not None else None,
+            drills=_drills(drill) if drill is not None else None,
+            workload=_workload(found["workload"]) if found["workload"] is not None else None,
             load=found["load"],
             run=found["run"],
         )
@@ -179,8 +182,67 @@ def _rows(where: str, document: Document | None, key: str) -> tuple[Document, ..
     return tuple(value)
 
 
-def _list(name: str, document: Document, key: str) -> tuple[Document, ...]:
-    return _rows(name, document, key) if document.get(key) is not None else (document,)
+def _backups(document: Document) -> tuple[Document, ...]:
+    """One document a database; a database whose backup failed is one that failed."""
+    failed = tuple({"failed": True, "msg": text} for text in _texts("backup", document, "failures"))
+    return _by_database("backup", document, "backups") + failed
+
+
+def _drills(document: Document) -> tuple[Document, ...]:
+    """One document a database, and one more where a database got no verdict: the sum is no better than the worst."""
+    drills = _by_database("drill", document, "drills")
+    verdict = drill_verdict(document)
+    if "verdict" in document and verdict is not DrillVerdict.PASS and verdict not in map(drill_verdict, drills):
+        drills += ({"verdict": verdict.value, "reason": " ".join(_texts("drill", document, "failures"))},)
+    return drills
+
+
+def _by_database(name: str, document: Document, own_key: str) -> tuple[Document, ...]:
+    for key in (own_key, "databases"):
+        if document.get(key) is not None:
+            return _rows(name, document, key)
+    return (document,)
+
+
+def _texts(name: str, document: Document, key: str) -> list[str]:
+    value = document.get(key) or []
+    if not isinstance(value, list):
+        raise PgkeelError(f"{name}: {key} is not a list", f"Run the playbook that writes {name}.json again")
+    return [str(text) for text in value]
+
+
+def _workload(document: Document) -> Document:
+    """With `operations` as a list: the module gives a mapping by kind."""
+    given = document.get("operations")
+    if isinstance(given, Mapping) and all(isinstance(row, Mapping) for row in given.values()):
+        given = [{"kind": kind, **row} for kind, row in given.items()]
+    named = {**document, "operations": given}
+    _rows("workload", named, "operations")
+    return named
+
+
+def _site(document: Document) -> Document:
+    """With the outcomes of the roles side by side instead of a mapping a role."""
+    roles = {role: document.get(role) for role in ("postgresql", "database", "pgbouncer")}
+    if not isinstance(roles["postgresql"], Mapping):
+        return document
+    postgresql, database, pgbouncer = (dict(value) if isinstance(value, Mapping) else {} for value in roles.values())
+    flat: dict[str, Any] = {key: value for key, value in document.items() if key not in roles}
+    flat["postgresql_version"] = postgresql.pop("version", None)
+    flat["port"] = postgresql.pop("port", None)
+    flat["pgbouncer_port"] = pgbouncer.pop("port", None)
+    flat["restart"] = postgresql.pop("restart", None)
+    flat["shared_preload_libraries"] = postgresql.pop("preloaded", None)
+    changes = _rows("site", postgresql, "changes")
+    shadowed = _rows("site", postgresql, "shadowed")
+    postgresql = {key: value for key, value in postgresql.items() if key not in ("changes", "shadowed")}
+    flat |= {**database, **postgresql}
+    flat |= {f"pgbouncer_{key}": value for key, value in pgbouncer.items()}
+    flat["changed_by_the_last_run"] = {str(row.get("name")): f"{row.get('old')} → {row.get('new')}" for row in changes}
+    flat["overridden_by_other_files"] = {
+        str(row.get("name")): f"{row.get('effective')} instead of {row.get('wanted')}, in {row.get('file')}" for row in shadowed
+    }
+    return {key: value for key, value in flat.items() if value not in (None, {})}
 
 
 def _audit(document: Document) -> Audit:
@@ -193,4 +255,9 @@ def _audit(document: Document) -> Audit:
         results = tuple(CheckResult.from_dict(result) for result in _rows("audit", document, "results"))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PgkeelError(f"audit: a check result is malformed ({error})", "Run playbooks/audit.yml again") from error
-    return Audit(results, number(document, "seconds", "audit"))
+    return Audit(
+        results,
+        number(document, "seconds", "audit"),
+        waived=_rows("audit", document, "waived"),
+        declared_indexes=_rows("audit", document, "declared_indexes"),
+    )

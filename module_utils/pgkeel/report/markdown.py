@@ -89,6 +89,17 @@ def _checks(documents: Documents) -> Iterator[str]:
     if audit.results:
         rows = [[escape(one.id), escape(one.title), escape(one.area), _outcome(one)] for one in audit.results]
         yield markdown_table(("Check", "Looks at", "Area", "Outcome"), rows)
+    waived = subjects.waived(documents)
+    if waived:
+        yield "### Waived findings"
+        yield markdown_table(("Check", "Object", "Until", "Because"), [[escape(cell) for cell in row] for row in waived])
+    declared = subjects.declared_indexes(documents)
+    if declared:
+        yield "### Declared indexes"
+        cells = [
+            [code_span(one.name), code_span(one.table), escape(one.state), one.scans.text, one.size.text] for one in declared
+        ]
+        yield markdown_table(("Index", "Table", "State", "Scans", "Size"), cells, right=(3, 4))
 
 
 def _backup(documents: Documents) -> Iterator[str]:

@@ -96,6 +96,8 @@ def render_page(documents: Documents) -> str:
         audit=audit,
         audit_seconds=figure("seconds", audit.seconds) if audit else None,
         unverified=audit.with_status(Status.COULD_NOT_VERIFY) if audit else (),
+        waived=subjects.waived(documents),
+        declared=subjects.declared_indexes(documents),
         backups=documents.backups,
         drills=documents.drills,
         workload=documents.workload,

@@ -11,6 +11,7 @@ TEMPLATE = """\
 {%- elif kind == "warn" %}<path d="M8 1.8l6.6 12H1.4z"/><path d="M8 6.2v3.6M8 11.3v1.2"/>
 {%- elif kind == "unknown" %}<circle cx="8" cy="8" r="6.7" stroke-dasharray="2.6 1.9"/>
 {#- -#}<path d="M6.1 6.3c0-2.6 4-2.5 3.9-.1 0 1.5-2 1.5-2 3M8 10.8v1.3"/>
+{%- elif kind == "plan" %}<circle cx="8" cy="8" r="6.7"/><path d="M8 7.2v4.2M8 4.4v1.2"/>
 {%- elif kind == "turn" %}<path d="M6 3.5L10.5 8 6 12.5"/>
 {%- else %}<circle cx="8" cy="8" r="6.7"/><path d="M5 8h6"/>{% endif -%}
 </svg>
@@ -172,6 +173,33 @@ TEMPLATE = """\
 {%- endfor %}
 </tbody>
 </table>
+{%- if waived %}
+<h3>Waived findings <span class="soft">· {{ waived | length }}</span></h3>
+<table>
+<caption>Somebody decided that these may stay as they are until the day given.</caption>
+{{ head([("Check", "tight"), ("Object", ""), ("Until", "tight"), ("Because", "")]) }}
+<tbody>
+{%- for id, subject, until, because in waived %}
+<tr><td class="tight">{{ id }}</td><th scope="row" class="name">{{ subject }}</th>
+{#- #}<td class="tight">{{ until }}</td><td>{{ because }}</td></tr>
+{%- endfor %}
+</tbody>
+</table>
+{%- endif %}
+{%- if declared %}
+<h3>Declared indexes <span class="soft">· {{ declared | length }}</span></h3>
+<table>
+<caption>The indexes that the inventory asks for, and whether queries use them.</caption>
+{{ head([("Index", ""), ("Table", "wide"), ("State", ""), ("Scans", "num"), ("Size", "num")]) }}
+<tbody>
+{%- for one in declared %}
+<tr><th scope="row" class="name">{{ one.name }}</th><td class="name wide">{{ one.table }}</td>
+<td><span class="{{ one.mood }}">{{ icon(one.mood) }} {{ one.state }}</span></td>
+<td class="num">{{ shown(one.scans) }}</td><td class="num">{{ shown(one.size) }}</td></tr>
+{%- endfor %}
+</tbody>
+</table>
+{%- endif %}
 {%- endif %}
 </section>
 
@@ -230,7 +258,9 @@ TEMPLATE = """\
 {{ head([("Operation", ""), ("Count", "num"), ("p50", "num"), ("p95", "num"), ("Errors", "num")]) }}
 <tbody>
 {%- for row in operations %}
-<tr><th scope="row">{{ row.kind }}</th><td class="num">{{ shown(row.count) }}</td><td class="num">{{ shown(row.p50) }}</td>
+<tr><th scope="row">{{ row.kind }}
+{%- if row.failed and row.first_error %}<br><span class="soft">{{ row.first_error }}</span>{% endif %}</th>
+{#- #}<td class="num">{{ shown(row.count) }}</td><td class="num">{{ shown(row.p50) }}</td>
 {#- #}<td class="num">{{ shown(row.p95) }}</td><td class="num {{ 'bad' if row.failed }}">{{ shown(row.errors) }}</td></tr>
 {%- endfor %}
 </tbody>

@@ -39,6 +39,7 @@ class Operation:
     p95: Figure
     errors: Figure
     failed: bool
+    first_error: str
 
 
 @dataclass(frozen=True)
@@ -200,16 +201,63 @@ def changed_again(run: Document) -> str:
     return "" if changed is None else plural(int(changed), "task") if changed else "nothing"
 
 
+@dataclass(frozen=True)
+class Declared:
+    """One index that the inventory declares."""
+
+    name: str
+    table: str
+    state: str
+    mood: str
+    """How the state is drawn: good or bad."""
+    scans: Figure
+    size: Figure
+
+
+def declared_indexes(documents: Documents) -> tuple[Declared, ...]:
+    """The declared indexes, in the order of the inventory."""
+    return tuple(_declared(row) for row in (documents.audit.declared_indexes if documents.audit else ()))
+
+
+def _declared(row: Document) -> Declared:
+    state, mood = "present, valid", "good"
+    if not row.get("present"):
+        state, mood = "missing", "bad"
+    elif not row.get("valid"):
+        state, mood = "INVALID", "bad"
+    elif row.get("drift"):
+        state, mood = f"differs: {plain(row['drift'])}", "bad"
+    there = row if row.get("present") else {}
+    return Declared(
+        plain(row.get("name")),
+        plain(row.get("table")),
+        state,
+        mood,
+        measured(there, "scans", "scans", _COUNT, "audit"),
+        measured(there, "size_bytes", "size", _BYTES, "audit"),
+    )
+
+
+def waived(documents: Documents) -> tuple[tuple[str, str, str, str], ...]:
+    """Id, subject, last day and reason of each waived finding."""
+    keys = ("id", "subject", "waived_until", "waived_because")
+    found = documents.audit.waived if documents.audit else ()
+    return tuple(
+        (plain(row.get(keys[0])), plain(row.get(keys[1])), plain(row.get(keys[2])), plain(row.get(keys[3]))) for row in found
+    )
+
+
 def operations(documents: Documents) -> tuple[Operation, ...]:
     """The workload by kind of operation."""
     return tuple(
         Operation(
-            plain(row.get("kind")),
+            plain(row.get("kind")).replace("_", " "),
             measured(row, "count", "count", _COUNT, "workload"),
             measured(row, "p50_ms", "p50", _MILLISECONDS, "workload"),
             measured(row, "p95_ms", "p95", _MILLISECONDS, "workload"),
             measured(row, "errors", "errors", _COUNT, "workload"),
             bool(number(row, "errors", "workload")),
+            plain(row.get("first_error") or ""),
         )
         for row in rows(documents.workload, "operations", "workload")
     )

@@ -76,15 +76,20 @@ def _audit(documents: Documents, columns: int) -> Iterator[Row]:
     took = f" in {duration(audit.seconds)}" if audit.seconds is not None else ""
     yield Figure("checks", f"{len(audit.results)}{took}, {len(audit.with_status(Status.OK))} found nothing")
     yield Figure("findings", ", ".join(f"{priority} {number}" for priority, number in audit.counts().items()))
+    if audit.waived:
+        yield Figure("waived", plural(len(audit.waived), "more finding"))
+    declared = subjects.declared_indexes(documents)
+    if declared:
+        good = sum(one.mood == "good" for one in declared)
+        yield Figure("declared indexes", f"{good} of {len(declared)} present and valid")
     for result in unverified:
         yield Figure("could not verify", f"{result.id} {result.title}: {result.reason or 'no reason given'}")
     shown = audit.findings[:_FINDINGS]
     widest = max((width(one_line(finding.subject)) for finding in shown), default=0)
     subject = min(widest, columns // 3)
     for finding in shown:
-        summary = clip(one_line(finding.summary), columns - subject - 12)
         name = pad(clip(one_line(finding.subject), subject), subject)
-        yield f"{finding.priority.value}  {pad(clip(one_line(finding.id), 4), 4)}  {name}  {summary}"
+        yield f"{finding.priority.value}  {pad(clip(one_line(finding.id), 4), 4)}  {name}  {one_line(finding.summary)}"
     if len(audit.findings) > len(shown):
         yield f"and {plural(len(audit.findings) - len(shown), 'more finding')} in the report"
 

@@ -86,8 +86,8 @@ def _praise(documents: Documents) -> str:
 
 
 def _steps(documents: Documents) -> Iterator[Step]:
-    yield from _drill_steps(documents)
     yield from _backup_steps(documents)
+    yield from _drill_steps(documents)
     yield from _audit_steps(documents)
     yield from _run_steps(documents)
 

@@ -219,27 +219,74 @@ def troubled() -> dict[str, Any]:
     results = [_result(check) for check in _TITLES]
     return {
         "site": {
-            "host": "edtech-db1",
-            "postgresql_version": "17.11 (Debian 17.11-0+deb13u1)",
-            "port": 5432,
-            "pgbouncer_port": 6432,
-            "shared_preload_libraries": ["pg_stat_statements", "auto_explain"],
-            "roles": [{"name": "edtech_app", "password": "canary-of-a-role"}, {"name": "edtech_read"}, {"name": "pgkeel_backup"}],
-            "databases": [{"name": "edtech", "owner": "edtech_owner"}],
-            "restart": "done",
-            "settings": {
-                "shared_buffers": "128MB",
-                "max_connections": 100,
-                "pg_stat_statements.track": "all",
-                "pg_stat_statements.max": 10000,
-                "primary_conninfo": "host=db password=canary-of-a-setting",
+            "postgresql": {
+                "version": "17.11",
+                "port": 5432,
+                "preloaded": ["pg_stat_statements", "auto_explain"],
+                "changes": [
+                    {"name": "shared_buffers", "old": "128MB", "new": "6GB", "needs": "restart"},
+                    {"name": "primary_conninfo", "old": "", "new": "host=db password=canary-of-a-setting", "needs": "reload"},
+                ],
+                "shadowed": [
+                    {
+                        "name": "work_mem",
+                        "wanted": "16MB",
+                        "effective": "4MB",
+                        "file": "/var/lib/postgresql/17/main/postgresql.auto.conf",
+                    }
+                ],
+                "restart": "done",
             },
+            "database": {
+                "roles": ["edtech_app", {"name": "read", "password": "canary-of-a-role"}],
+                "databases": ["edtech"],
+                "indexes": 8,
+            },
+            "pgbouncer": {"port": 6432, "restart": "none"},
+            "settings": {"pg_stat_statements.track": "all", "pg_stat_statements.max": 10000},
         },
         "audit": {
             "checks": len(results),
             "findings_by_priority": {"P0": 2, "P1": 4, "P2": 6},
             "could_not_verify": 2,
             "results": results,
+            "waived": [
+                {
+                    **_FOUND["C07"][0].as_dict(),
+                    "id": "C09",
+                    "waived_until": "2026-06-30",
+                    "waived_because": "Moves with the disks <b>",
+                }
+            ],
+            "declared_indexes": [
+                {
+                    "name": "BehaviorLog_userId_timestamp_idx",
+                    "table": "public.BehaviorLog",
+                    "present": True,
+                    "valid": True,
+                    "drift": "",
+                    "scans": 18_220,
+                    "size_bytes": 21_004_288,
+                },
+                {
+                    "name": "BehaviorLog_eventType_userId_idx",
+                    "table": "public.BehaviorLog",
+                    "present": True,
+                    "valid": False,
+                    "drift": "",
+                    "scans": 0,
+                    "size_bytes": 31_203_328,
+                },
+                {
+                    "name": "User_metadata_idx",
+                    "table": "public.User",
+                    "present": False,
+                    "valid": False,
+                    "drift": "",
+                    "scans": 0,
+                    "size_bytes": 0,
+                },
+            ],
             "server": {"version": "17.11", "uptime_seconds": 93_211},
             "seconds": 0.8123,
         },
@@ -269,16 +316,16 @@ def troubled() -> dict[str, Any]:
             "rpo_seconds": 42.2,
             "tables_compared": 21,
             "rows_compared": 912_344,
-            "negative_control": "one deleted row was found",
+            "negative_control": {"table": "public.User", "rows_deleted": 1, "detected": True},
             "reason": "",
         },
         "workload": {
-            "operations": [
-                {"kind": "log in", "count": 2000, "p50_ms": 3.12, "p95_ms": 9.881, "errors": 0},
-                {"kind": "record an event", "count": 12_000, "p50_ms": 0.812, "p95_ms": 2.204, "errors": 0},
-                {"kind": "recent behaviour of a user", "count": 4000, "p50_ms": 1.92, "p95_ms": 6.5, "errors": 3},
-                {"kind": "weekly analytics", "count": 12, "p50_ms": 812.3, "p95_ms": 1204.9, "errors": 0},
-            ]
+            "operations": {
+                "log_in": {"count": 2000, "p50_ms": 3.12, "p95_ms": 9.881, "errors": 0, "first_error": ""},
+                "record_event": {"count": 12_000, "p50_ms": 0.812, "p95_ms": 2.204, "errors": 0, "first_error": ""},
+                "recent_logs": {"count": 4000, "p50_ms": 1.92, "p95_ms": 6.5, "errors": 3, "first_error": "57014 canceled"},
+                "weekly_analytics": {"count": 12, "p50_ms": 812.3, "p95_ms": 1204.9, "errors": 0, "first_error": ""},
+            }
         },
         "load": {"rows": {"BehaviorLog": 500_000, "ChatMessage": 184_220, "User": 2000, HOSTILE_TABLE: 3}, "seconds": 14.332},
         "run": {
@@ -306,8 +353,7 @@ def healthy() -> dict[str, Any]:
     for result in documents["audit"]["results"]:
         result.update(status="ok", findings=[], reason="")
     documents["drill"]["checks"].pop()
-    for operation in documents["workload"]["operations"]:
-        operation["errors"] = 0
+    documents["workload"]["operations"]["recent_logs"]["errors"] = 0
     return documents
 
 

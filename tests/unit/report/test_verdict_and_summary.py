@@ -68,6 +68,19 @@ def _set(documents, path, value):
         (("drill", "verdict"), "COULD NOT VERIFY", Standing.NOT_PROVED, "could not verify the newest backup"),
         (("drill", "verdict"), "splendid", Standing.NOT_PROVED, "could not verify the newest backup"),
         (("drill",), {"failed": True, "msg": "no store"}, Standing.NOT_PROVED, "could not verify the newest backup"),
+        (
+            ("drill",),
+            {"verdict": "COULD NOT VERIFY", "databases": [{"verdict": "PASS"}], "failures": ["edtech: no disk"]},
+            Standing.NOT_PROVED,
+            "could not verify the newest backup",
+        ),
+        (("drill",), {"verdict": "PASS", "databases": []}, Standing.NOT_PROVED, "no backup has been restored"),
+        (
+            ("backup",),
+            {"databases": [{"bytes": 3}], "failures": ["edtech: no bucket"]},
+            Standing.NOT_IN_ORDER,
+            "the last backup failed",
+        ),
         (("drill",), {"drills": []}, Standing.NOT_PROVED, "no backup has been restored"),
         (("backup",), {"failed": True, "msg": "no bucket"}, Standing.NOT_IN_ORDER, "the last backup failed"),
         (("backup",), {"backups": []}, Standing.NOT_PROVED, "no backup is known"),
@@ -76,8 +89,8 @@ def _set(documents, path, value):
         (("audit", "results", 3, "status"), "could not verify", Standing.NOT_PROVED, "1 check could not be verified"),
         (("run", "phases", 2, "status"), "failed", Standing.NOT_IN_ORDER, "the phase “load” ended as “failed”"),
         (("run", "reconverge_changed"), 2, Standing.NEEDS_WORK, "changed 2 things"),
-        (("site", "restart"), "pending", Standing.NEEDS_WORK, "wait for a restart"),
-        (("workload", "operations", 0, "errors"), 4, Standing.NEEDS_WORK, "met 4 errors"),
+        (("site", "postgresql", "restart"), "pending", Standing.NEEDS_WORK, "wait for a restart"),
+        (("workload", "operations", "log_in", "errors"), 4, Standing.NEEDS_WORK, "met 4 errors"),
     ],
 )
 def test_each_trouble_alone_is_seen(path, value, standing, clause):
