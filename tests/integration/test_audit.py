@@ -202,13 +202,15 @@ INSERT INTO stale SELECT generate_series(101, 1000);
 CREATE UNLOGGED TABLE forgetful (id int PRIMARY KEY);
 CREATE TABLE counter (id serial PRIMARY KEY);
 SELECT setval('counter_id_seq', 2000000000);
-CREATE TABLE indexed (id int PRIMARY KEY, a int, b int, c text);
+CREATE TABLE indexed (id int PRIMARY KEY, a int, b int, c text, p int REFERENCES parent);
 INSERT INTO indexed SELECT n, n % 10, n, 'x' FROM generate_series(1, 3000) n;
 CREATE INDEX dup_one ON indexed (a, b);
 CREATE INDEX dup_two ON indexed (a, b);
 CREATE INDEX short_one ON indexed (b);
 CREATE INDEX long_one ON indexed (b, c);
 CREATE INDEX idle_one ON indexed (c);
+CREATE INDEX supports_a_key ON indexed (p);
+CREATE UNIQUE INDEX enforces ON indexed (id, b);
 CREATE INDEX declared_idle ON indexed (a, c);
 CREATE INDEX declared_drifted ON indexed (b, a);
 ANALYZE indexed;
@@ -583,6 +585,23 @@ def test_catches_its_fault(request: pytest.FixtureRequest, check: str) -> None:
         assert finding.evidence
         assert finding.remedy
         assert finding.priority >= next(one.priority for one in ALL if one.id == check)
+
+
+def test_priorities_follow_the_danger(caught: AuditReport, caught_bad: AuditReport) -> None:
+    def priorities(report: AuditReport, check: str) -> dict[str, str]:
+        return {finding.subject: finding.priority.value for finding in result(report, check).findings}
+
+    assert priorities(caught_bad, "C01") == {"fsync": "P0", "full_page_writes": "P0", "synchronous_commit": "P1"}
+    assert priorities(caught_bad, "S01") == {
+        HBA + "local all all trust": "P1",
+        HBA + "host all all 127.0.0.1/255.255.255.255 trust": "P1",
+        HBA + "host all all 192.0.2.0/255.255.255.0 trust": "P0",
+    }
+    assert priorities(caught, "H17") == {'faulty: "public"."counter_id_seq"': "P0"}
+    assert priorities(caught, "H16") == {"max_connections": "P1"}
+    assert set(priorities(caught, "H01").values()) == {"P1"}
+    assert caught.findings_by_priority["P0"] == sum(one.priority.value == "P0" for one in caught.findings) > 0
+    assert [one.priority for one in caught.findings] == sorted(one.priority for one in caught.findings)
 
 
 def test_half_configured_pg_stat_statements(caught_statistics: tuple[AuditReport, AuditReport]) -> None:

@@ -13,11 +13,8 @@ def checks_tables() -> str:
     """Markdown: a table of checks an area."""
     parts = []
     for area in AREAS.values():
-        rows = [
-            f"| {check.id} | {check.title} | {check.why} | {check.priority} | {check.scope} |"
-            for check in ALL
-            if check.area == area
-        ]
+        asked = [check for check in ALL if check.area == area]
+        rows = [f"| {one.id} | {one.title} | {one.why} | {one.priority} | {one.scope} |" for one in asked]
         head = [f"### {area.capitalize()}", "", "| id | what | why | up to | a |", "|---|---|---|---|---|"]
         parts.append("\n".join([*head, *rows]))
     return "\n\n".join(parts)
@@ -26,7 +23,8 @@ def checks_tables() -> str:
 def thresholds_table() -> str:
     """Markdown: a row a threshold, with default and range."""
     rows = [
-        f"| `{item.name}` | {item.default:,} | {item.metadata['low']:,} to {item.metadata['high']:,} | {item.metadata['meaning']} |"
+        f"| `{item.name}` | {item.default:,} | {item.metadata['low']:,} to {item.metadata['high']:,} "
+        f"| {item.metadata['meaning']} |"
         for item in fields(Thresholds)
     ]
     return "\n".join(["| name | default | range | what |", "|---|---|---|---|", *rows])

@@ -12,11 +12,11 @@ _TOKEN = re.compile(
     r"""
       (?P<comment> /\*.*?(?:\*/|\Z) | --[^\n]* )
     | (?P<identifier> "(?:[^"]|"")*" )
-    | (?P<word> [A-Za-z_\x80-\U0010ffff] [\w$]* (?!') )
-    | (?P<parameter> \$\d+ )
-    | (?P<dollar> \$(?P<tag>[A-Za-z_]\w*)?\$ .*? (?:\$(?P=tag)\$|\Z) | \$\$.*?(?:\$\$|\Z) )
     | (?P<escaped> [eE]'(?:[^'\\]|''|\\.)*(?:'|\Z) )
     | (?P<literal> (?:[bBxXnN]|[uU]&)?'(?:[^']|'')*(?:'|\Z) )
+    | (?P<word> [A-Za-z_\x80-\U0010ffff] [\w$]* )
+    | (?P<parameter> \$\d+ )
+    | (?P<dollar> \$\$.*?(?:\$\$|\Z) | \$(?P<tag>[A-Za-z_\x80-\U0010ffff]\w*)\$ .*? (?:\$(?P=tag)\$|\Z) )
     | (?P<number> (?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\w* )
     """,
     re.VERBOSE | re.DOTALL,
@@ -24,7 +24,7 @@ _TOKEN = re.compile(
 
 
 def _replace(match: re.Match[str]) -> str:
-    if match.lastgroup == "comment" or match.group("comment") is not None:
+    if match.group("comment") is not None:
         return " "
     if any(match.group(kept) is not None for kept in ("identifier", "word", "parameter")):
         return match.group(0)

@@ -1,5 +1,6 @@
 """Declared indexes against those that exist."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -71,8 +72,6 @@ def test_found_by_name():
     ],
 )
 def test_another_definition_under_the_name_is_drift(change, words):
-    import re
-
     assert re.match(words, state_of(declared(), [replace(ACTUAL, **change)]).drift)
 
 
