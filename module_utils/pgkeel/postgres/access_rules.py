@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,7 @@ def install(connection: psycopg.Connection[TupleRow], texts: Mapping[Path, str])
     A file that pgkeel did not write is kept beside as ``NAME.before-pgkeel``. Loads nothing. Raises PgkeelError with the fault.
     """
     before = {path: read(path) for path in texts}
+    times = {path: path.stat().st_mtime_ns for path in texts if path.exists()}
     for path, text in texts.items():
         kept = path.with_name(path.name + ".before-pgkeel")
         if before[path] and not before[path].startswith(HEADER) and not kept.exists():
@@ -68,6 +70,8 @@ def install(connection: psycopg.Connection[TupleRow], texts: Mapping[Path, str])
     if error:
         for path, text in before.items():
             replace(path, text, mode=0o640)
+            if path in times:
+                os.utime(path, ns=(times[path], times[path]))  # the server has loaded this one already
         raise PgkeelError(
             f"PostgreSQL refuses the access rules: {error}", "The previous files are back in place; correct the rule"
         )
