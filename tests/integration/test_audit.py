@@ -144,7 +144,7 @@ CREATE TABLE "BehaviorLog" (
 );
 CREATE INDEX log_user_at ON "BehaviorLog" ("userId", at);
 CREATE INDEX log_at_user ON "BehaviorLog" (at, "userId");
-CREATE INDEX log_kind ON "BehaviorLog" (kind);
+CREATE INDEX log_kind_user ON "BehaviorLog" (kind, "userId");
 CREATE INDEX log_kind_pattern ON "BehaviorLog" (kind text_pattern_ops);
 CREATE INDEX log_kind_recent ON "BehaviorLog" (kind) WHERE at > '2026-01-01';
 CREATE INDEX log_kind_at ON "BehaviorLog" (kind COLLATE "C", at);
@@ -152,8 +152,10 @@ CREATE INDEX log_lower_kind ON "BehaviorLog" (lower(kind));
 CREATE INDEX log_payload ON "BehaviorLog" USING gin (payload jsonb_path_ops);
 CREATE TABLE measure (at date NOT NULL, value int, PRIMARY KEY (at, value)) PARTITION BY RANGE (at);
 CREATE TABLE measure_2026 PARTITION OF measure FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
-CREATE TABLE visited (id int PRIMARY KEY, a int);
+CREATE TABLE visited (id int PRIMARY KEY, a int, b int);
 CREATE INDEX visited_a ON visited (a);
+CREATE INDEX visited_b ON visited (b);
+CREATE TABLE few (id int PRIMARY KEY);
 CREATE TABLE span (id int PRIMARY KEY, during int4range, EXCLUDE USING gist (during WITH &&));
 CREATE POLICY own ON "User" USING (id = current_user);
 ALTER TABLE "User" ENABLE ROW LEVEL SECURITY;
@@ -164,13 +166,20 @@ RESET ROLE;
 INSERT INTO "User" SELECT 'u' || n, n || '@example.org', '{{"n": 1}}' FROM generate_series(1, 50) n;
 INSERT INTO "BehaviorLog"
   SELECT n, 'u' || n % 50 + 1, 'k' || n % 7, '2026-02-01', jsonb_build_object('n', n) FROM generate_series(1, 3000) n;
-INSERT INTO visited SELECT n, n FROM generate_series(1, 3000) n;
+INSERT INTO visited SELECT n, n, n FROM generate_series(1, 3000) n;
 ANALYZE visited;
-DO $$ BEGIN FOR n IN 1..30 LOOP PERFORM * FROM visited WHERE a = n; END LOOP; END $$;
+DO $$ BEGIN FOR n IN 1..30 LOOP PERFORM * FROM visited WHERE a = n; PERFORM * FROM visited WHERE b = n; END LOOP; END $$;
 SELECT count(*) FROM "BehaviorLog" WHERE payload @> '{{"n": 7}}';
 DELETE FROM "BehaviorLog" WHERE id > 2990;
+INSERT INTO few SELECT generate_series(1, 10);
+CREATE TABLE of_an_extension (id int);
+ALTER EXTENSION pg_stat_statements ADD TABLE of_an_extension;
+CREATE FUNCTION function_of_an_extension() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1';
+ALTER EXTENSION pg_stat_statements ADD FUNCTION function_of_an_extension();
 SELECT pg_stat_force_next_flush();
 VACUUM ANALYZE;
+DELETE FROM few WHERE id <= 8;
+DELETE FROM visited WHERE id <= 150;
 """
 
 FAULTY = """
@@ -199,13 +208,21 @@ INSERT INTO stale SELECT generate_series(1, 100);
 SELECT pg_stat_force_next_flush();
 ANALYZE stale;
 INSERT INTO stale SELECT generate_series(101, 1000);
+SELECT count(*) FROM never_analyzed;
+CREATE TABLE parted (at date) PARTITION BY RANGE (at);
+CREATE TABLE parted_2026 PARTITION OF parted FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+CREATE INDEX key_second ON "No Key" (id, parent_id);
 CREATE UNLOGGED TABLE forgetful (id int PRIMARY KEY);
 CREATE TABLE counter (id serial PRIMARY KEY);
 SELECT setval('counter_id_seq', 2000000000);
+CREATE TABLE wide_counter (id int PRIMARY KEY);
+CREATE SEQUENCE wide_seq OWNED BY wide_counter.id;
+SELECT setval('wide_seq', 1700000000);
 CREATE TABLE indexed (id int PRIMARY KEY, a int, b int, c text, p int REFERENCES parent);
 INSERT INTO indexed SELECT n, n % 10, n, 'x' FROM generate_series(1, 3000) n;
 CREATE INDEX dup_one ON indexed (a, b);
 CREATE INDEX dup_two ON indexed (a, b);
+CREATE INDEX dup_of_key ON indexed (id);
 CREATE INDEX short_one ON indexed (b);
 CREATE INDEX long_one ON indexed (b, c);
 CREATE INDEX idle_one ON indexed (c);
@@ -219,6 +236,9 @@ CREATE TABLE docs (id int PRIMARY KEY, body jsonb);
 INSERT INTO docs SELECT n, '{{"a": 1}}' FROM generate_series(1, 500) n;
 ANALYZE docs;
 SELECT count(*) FROM docs d WHERE d.body @> '{{"a": "SECRET-LITERAL"}}';
+CREATE TABLE other_docs (id int PRIMARY KEY, body jsonb);
+INSERT INTO other_docs SELECT * FROM docs;
+ANALYZE other_docs;
 CREATE TABLE damaged (id int PRIMARY KEY, filler text);
 INSERT INTO damaged SELECT n, repeat('x', 500) FROM generate_series(1, 500) n;
 ANALYZE damaged;
@@ -434,6 +454,7 @@ def caught_bad(bad: Cluster) -> AuditReport:
         session.execute("SELECT pg_switch_wal()")
         wait_until(session, "count(*) > 0 FROM pg_settings WHERE pending_restart")
         wait_until(session, "failed_count > 0 FROM pg_stat_archiver")
+    assert result(bad.audit(checks=("C05",)), "C05").status is Status.OK  # what waits for a restart is no error
     bad.append("postgresql.conf", "no_such_setting = 1\n")
     bad.append("pg_hba.conf", "host all all nobody\n")
     return bad.audit(HAIR)
@@ -475,7 +496,7 @@ CATCHES: dict[str, tuple[str, set[str]]] = {
     "H14": ("good", {"database faulty"}),
     "H15": ("good", {"max_wal_size"}),
     "H16": ("good", {"max_connections"}),
-    "H17": ("good", {'faulty: "public"."counter_id_seq"'}),
+    "H17": ("good", {'faulty: "public"."counter_id_seq"', 'faulty: "public"."wide_seq"'}),
     "H18": ("bad", {"data_checksums"}),
     "H19": ("good", {'database "faulty"'}),
     "H20": ("bad", {"WAL archiver"}),
@@ -483,11 +504,14 @@ CATCHES: dict[str, tuple[str, set[str]]] = {
     "H22": ("module", set()),
     "H23": ("good", {'faulty: "public"."forgetful"'}),
     "I01": ("good", {'faulty: "public"."broken_unique"'}),
-    "I02": ("good", {'faulty: "public"."dup_two"'}),
-    "I03": ("good", {'faulty: "public"."short_one"'}),
-    "I04": ("good", {f'faulty: "public"."{name}"' for name in ("idle_one", "dup_one", "dup_two", "short_one", "long_one")}),
+    "I02": ("good", {'faulty: "public"."dup_two"', 'faulty: "public"."dup_of_key"'}),
+    "I03": ("good", {'faulty: "public"."short_one"', 'faulty: "public"."dup_of_key"'}),
+    "I04": (
+        "good",
+        {f'faulty: "public"."{name}"' for name in ("idle_one", "dup_of_key", "dup_one", "dup_two", "short_one", "long_one")},
+    ),
     "I05": ("good", {'faulty: "public"."No Key"."no_index"'}),
-    "I06": ("good", {'faulty: "public"."No Key"'}),
+    "I06": ("good", {'faulty: "public"."No Key"', 'faulty: "public"."parted"'}),
     "I07": ("good", {'faulty: "public"."indexed"'}),
     "I08": ("good", {f'faulty: "public"."{name}"' for name in ("declared_missing", "declared_drifted", "broken_unique")}),
     "I09": ("good", {f'faulty: "public"."{name}"' for name in ("declared_idle", "declared_drifted")}),
@@ -597,9 +621,11 @@ def test_priorities_follow_the_danger(caught: AuditReport, caught_bad: AuditRepo
         HBA + "host all all 127.0.0.1/255.255.255.255 trust": "P1",
         HBA + "host all all 192.0.2.0/255.255.255.0 trust": "P0",
     }
-    assert priorities(caught, "H17") == {'faulty: "public"."counter_id_seq"': "P0"}
+    assert priorities(caught, "H17") == {'faulty: "public"."counter_id_seq"': "P0", 'faulty: "public"."wide_seq"': "P1"}
     assert priorities(caught, "H16") == {"max_connections": "P1"}
     assert set(priorities(caught, "H01").values()) == {"P1"}
+    ages = [{one.subject: one.evidence["age_transactions"] for one in result(caught, check).findings} for check in ("H01", "H02")]
+    assert 0 < ages[1]['database "faulty"'] < ages[0]['database "faulty"']
     assert caught.findings_by_priority["P0"] == sum(one.priority.value == "P0" for one in caught.findings) > 0
     assert [one.priority for one in caught.findings] == sorted(one.priority for one in caught.findings)
 
