@@ -107,6 +107,7 @@ th, td { text-align: left; vertical-align: baseline; padding: .45rem 1rem .45rem
 th:last-child, td:last-child { padding-right: 0; }
 thead th { font-size: .8125rem; font-weight: 600; color: var(--soft); }
 tbody th { font-weight: 500; }
+tbody th:not(.name) { overflow-wrap: break-word; }
 tfoot th, tfoot td { font-weight: 650; border-bottom: 0; }
 .num { text-align: right; white-space: nowrap; }
 .tight { white-space: nowrap; width: 1%; overflow-wrap: normal; }
@@ -150,6 +151,7 @@ footer { margin-top: 4rem; padding-top: 1rem; border-top: 1px solid var(--line);
   table { font-size: .875rem; }
   th, td { padding-right: .6rem; }
   .bars { width: 30%; }
+  .tight .state { white-space: normal; min-width: 6rem; }
   .wide { display: none; }
 }
 @media print {

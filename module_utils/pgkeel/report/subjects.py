@@ -295,7 +295,9 @@ def configured(site: Document) -> Configured:
 _LABELS = {
     "postgresql_version": "PostgreSQL",
     "port": "port",
-    "pgbouncer_port": "pgbouncer port",
+    "indexes": "declared indexes",
+    "changed_by_the_last_run": "changed by this run",
+    "overridden_by_other_files": "overridden elsewhere",
     "shared_preload_libraries": "preloaded libraries",
 }
 
