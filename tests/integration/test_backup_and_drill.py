@@ -323,13 +323,19 @@ WRONG = [
 
 @pytest.mark.parametrize(("change", "words"), WRONG, ids=str)
 def test_what_is_wrong_is_said(bench: Bench, change: dict[str, str], words: str) -> None:
-    for result in (bench.backup(**change), bench.backup(check=True, **change), bench.drill(**change)):
+    drilled = bench.drill(**change)
+    for result in (bench.backup(**change), drilled):
         assert result["failed"]
         assert words in result["msg"]
         assert "canary" not in json.dumps({**result, "invocation": None})
         assert bench.store.address.secret_key not in json.dumps(result)
-    assert bench.drill(**change)["verdict"] == "COULD NOT VERIFY"
+    assert drilled["verdict"] == "COULD NOT VERIFY"
     assert bench.keys() == []
+
+
+def test_check_mode_fails_where_the_run_would(bench: Bench) -> None:
+    assert "bucket does not exist" in bench.backup(check=True, bucket="it-not-there-4711")["msg"]
+    assert "no committed backup" in bench.drill(check=True)["msg"]
 
 
 def test_a_database_that_does_not_exist(bench: Bench) -> None:
@@ -473,7 +479,7 @@ def test_a_killed_drill_is_cleaned_up(bench: Bench, connection: Callable[..., ps
     bench.backup()
     running = Background(bench.drill)
     find = f"pgrep -f '[p]g_restore .*{bench.database}' | head -1"
-    wait_for(lambda: bench.server.run(find).stdout.strip())
+    wait_for(lambda: bench.server.run(find).stdout)
     bench.server.run(
         f"kill -{signal} $(cat {GROUND}/ground-*/owner.json | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"pid\"])')"
     )
