@@ -15,7 +15,7 @@ def checks_tables() -> str:
     for area in AREAS.values():
         asked = [check for check in ALL if check.area == area]
         rows = [f"| {one.id} | {one.title} | {one.why} | {one.priority} | {one.scope} |" for one in asked]
-        head = [f"### {area.capitalize()}", "", "| id | what | why | up to | a |", "|---|---|---|---|---|"]
+        head = [f"### {area.capitalize()}", "", "| id | what | why | up to | asked once a |", "|---|---|---|---|---|"]
         parts.append("\n".join([*head, *rows]))
     return "\n\n".join(parts)
 
