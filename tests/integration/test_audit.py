@@ -79,11 +79,12 @@ track_io_timing = off
 work_mem = 4MB
 """
 GOOD_HBA = "local all postgres peer\nlocal all all scram-sha-256\nhostssl all all 0.0.0.0/0 scram-sha-256\n"
+# The open line admits an address that no packet can come from.
 BAD_HBA = """
 local all postgres peer
 local all all trust
 host all all 127.0.0.1/32 trust
-host all all 192.0.2.0/24 trust
+host all all 233.252.0.0/24 trust
 host all all 198.51.100.0/24 md5
 host all all 203.0.113.0/24 password
 """
@@ -543,7 +544,7 @@ CATCHES: dict[str, tuple[str, set[str]]] = {
         {
             HBA + "local all all trust",
             HBA + "host all all 127.0.0.1/255.255.255.255 trust",
-            HBA + "host all all 192.0.2.0/255.255.255.0 trust",
+            HBA + "host all all 233.252.0.0/255.255.255.0 trust",
         },
     ),
     "S02": (
@@ -625,7 +626,7 @@ def test_priorities_follow_the_danger(caught: AuditReport, caught_bad: AuditRepo
     assert priorities(caught_bad, "S01") == {
         HBA + "local all all trust": "P1",
         HBA + "host all all 127.0.0.1/255.255.255.255 trust": "P1",
-        HBA + "host all all 192.0.2.0/255.255.255.0 trust": "P0",
+        HBA + "host all all 233.252.0.0/255.255.255.0 trust": "P0",
     }
     assert priorities(caught, "H17") == {'faulty: "public"."counter_id_seq"': "P0", 'faulty: "public"."wide_seq"': "P1"}
     assert priorities(caught, "H16") == {"max_connections": "P1"}
