@@ -51,6 +51,7 @@ def test_only_the_product_is_packed_and_version_comes_last(checkout, tmp_path):
 def test_same_content_same_bytes_and_nothing_to_do(checkout, tmp_path):
     first = build_release(checkout, tmp_path / "one")
     before = first.path.read_bytes()
+    assert before[4:8] == bytes(4), "the time in the gzip header (RFC 1952)"
     for path in checkout.rglob("*.yml"):
         path.touch()
     again = build_release(checkout, tmp_path / "one")
