@@ -56,7 +56,7 @@ class Loaded:
 
     @property
     def rows_per_second(self) -> int:
-        """Over the whole load, indexes and ANALYZE included."""
+        """Over the whole load, indexes and foreign keys included."""
         return round(sum(self.rows.values()) / self.seconds) if self.seconds else 0
 
 
@@ -113,7 +113,7 @@ def check_target(connection: Connection, owner: str) -> None:
 
 
 def load(connection: Connection, size: Size, *, seed: int, reference: date, schema: Schema, owner: str) -> tuple[bool, Loaded]:
-    """Create and fill every table, build indexes and foreign keys, analyse, and write the marker: all of it or nothing.
+    """Create and fill every table, build indexes and foreign keys, and write the marker: all of it or nothing. Then analyse.
 
     The connection is in autocommit mode and may create tables in ``public`` and give them to ``owner``. Data reaches up to
     midnight UTC of the reference date. A load that runs elsewhere at the same time is waited for, and found.
@@ -136,16 +136,17 @@ def load(connection: Connection, size: Size, *, seed: int, reference: date, sche
             _execute_script(connection, schema.constraints)
             _record_migration(connection, schema)
             _give_away(connection, schema, owner)
-            connection.execute("ANALYZE")
             result = Loaded(size.name, seed, reference, rows, round(time.monotonic() - started, 3))
-            _write_marker(connection, result)
-            return True, result
+            _write_marker(connection, result, owner)
+        # Not within the transaction: its rows are counted as changes when it commits, and the statistics would look stale.
+        connection.execute("ANALYZE")
     except psycopg.Error as error:
         reason = (error.diag.message_primary or str(error)).strip().splitlines()[0]
         raise PgkeelError(
             f"The load stopped and was rolled back: {reason} (SQLSTATE {error.sqlstate or 'none'})",
             "Mend what the server complains of, disk space for instance, and run it again",
         ) from error
+    return True, result
 
 
 def _prepare_session(connection: Connection) -> None:
@@ -194,16 +195,17 @@ def _give_away(connection: Connection, schema: Schema, owner: str) -> None:
         connection.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Identifier(owner)))
 
 
-def _write_marker(connection: Connection, result: Loaded) -> None:
+def _write_marker(connection: Connection, result: Loaded, owner: str) -> None:
     connection.execute("CREATE SCHEMA IF NOT EXISTS pgkeel")
     connection.execute(
         """
         CREATE TABLE pgkeel.edtech_load (
-            size text NOT NULL, seed bigint NOT NULL, reference date NOT NULL, rows jsonb NOT NULL,
+            size text PRIMARY KEY, seed bigint NOT NULL, reference date NOT NULL, rows jsonb NOT NULL,
             seconds double precision NOT NULL, loaded_at timestamptz NOT NULL DEFAULT now()
         )
         """
     )
+    connection.execute(sql.SQL("ALTER TABLE pgkeel.edtech_load OWNER TO {}").format(sql.Identifier(owner)))
     connection.execute(
         "INSERT INTO pgkeel.edtech_load (size, seed, reference, rows, seconds) VALUES (%s, %s, %s, %s, %s)",
         [result.size, result.seed, result.reference, json.dumps(result.rows), result.seconds],
