@@ -295,12 +295,25 @@ def _send_dump(
             session.execute("COMMIT")
 
         try:
-            uploaded = upload_stream(store, request.shelf.key(run_id, DUMP), dump, plan, everything_well)
+            uploaded = upload_stream(store, request.shelf.key(run_id, DUMP), _Watched(dump, counting), plan, everything_well)
         except BaseException:
             with uninterrupted():
                 _stop_counting(session, counting)
             raise
         return uploaded, counting.result(), warnings
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """The dump, as long as the count beside it goes well: hours of a dump that cannot be committed are spared."""
+
+    dump: Streaming
+    counting: Future[Contents]
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        if self.counting.done():
+            self.counting.result()
+        return self.dump.readinto(buffer)
 
 
 def _stop_counting(session: Session, counting: Future[Contents]) -> None:
