@@ -1,7 +1,9 @@
 """What a value means to PostgreSQL, and when two mean the same."""
 
+import re
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pgkeel.errors import PgkeelError
 from pgkeel.postgres.settings import (
@@ -146,13 +148,19 @@ def test_libraries_are_read_as_postgresql_reads_them(text, names):
     assert parse_libraries(text) == names
 
 
-@given(st.text(st.characters(exclude_characters="\n\r\x00", codec="utf-8")))
-def test_a_quoted_value_reads_back(value):
-    text = quote(value)
+def unquote(text: str) -> str:
+    """What PostgreSQL's lexer makes of a quoted value."""
     assert text[0] == text[-1] == "'"
-    inner = text[1:-1]
-    assert inner.replace("''", "'").replace("\\\\", "\\") == value
-    assert inner.replace("''", "").count("'") == 0
+    escapes = {"n": "\n", "t": "\t", "b": "\b", "f": "\f", "r": "\r"}
+    return re.sub(r"''|\\(.)", lambda match: escapes.get(match[1], match[1]) if match[1] else "'", text[1:-1])
+
+
+@given(st.text(st.characters(exclude_characters="\n\r\x00", codec="utf-8")))
+@example("\\n")
+@example("it's")
+def test_a_quoted_value_reads_back(value):
+    assert unquote(quote(value)) == value
+    assert quote(value)[1:-1].replace("''", "").count("'") == 0
 
 
 def test_files_do_not_depend_on_the_order_of_settings():
