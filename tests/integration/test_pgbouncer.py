@@ -55,10 +55,13 @@ def test_an_unknown_role_is_refused(server):
 
 
 @pytest.mark.parametrize("attributes", ["VALID UNTIL '2001-01-01'", "SUPERUSER", "REPLICATION"])
-def test_these_never_get_in(server, login, attributes):
-    done = through(server, login(attributes))
+def test_these_never_get_in(server, connection, login, attributes):
+    role = login(attributes)
+    done = through(server, role)
     assert done.returncode != 0
     assert "FATAL" in done.stderr
+    # PostgreSQL might have refused it as well; the lookup itself must not show it.
+    assert connection().execute("SELECT count(*) FROM pgbouncer.find_login(%s)", [role]).fetchone() == (0,)
 
 
 def test_a_password_that_expires_later_still_works(server, login):

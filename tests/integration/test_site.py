@@ -66,6 +66,7 @@ def test_statements_are_counted(connection):
 def test_setting_a_password_leaves_it_nowhere(server, connection):
     admin = connection()
     admin.execute("ALTER ROLE app PASSWORD NULL")
+    admin.execute("SELECT pg_stat_statements_reset()")
     run = server.playbook(SITE, tags="database", arguments=("-vvv",))
     assert run.returncode == 0, run.stdout
     (verifier,) = admin.execute("SELECT rolpassword FROM pg_authid WHERE rolname = 'app'").fetchone()
@@ -113,6 +114,8 @@ def test_passwords_are_scram_and_tcp_trusts_nobody(connection):
         "SELECT rolname FROM pg_authid WHERE rolcanlogin AND rolpassword IS NOT NULL AND rolpassword !~ '^SCRAM-SHA-256'"
     ).fetchall()
     assert rows == []
-    rules = admin.execute("SELECT type, auth_method FROM pg_hba_file_rules ORDER BY rule_number").fetchall()
-    assert {method for kind, method in rules if kind != "local"} <= {"scram-sha-256", "reject"}
-    assert rules[-1] == ("host", "reject")
+    rules = admin.execute(
+        "SELECT type, database, user_name, address, auth_method FROM pg_hba_file_rules ORDER BY rule_number"
+    ).fetchall()
+    assert {method for kind, *_, method in rules if kind != "local"} <= {"scram-sha-256", "reject"}
+    assert rules[-1] == ("host", ["all"], ["all"], "all", "reject")
