@@ -56,7 +56,9 @@ PHASES = (
 
 def command(phase: Phase) -> list[str]:
     """The ansible-playbook call of a phase."""
-    extra = {**dict(phase.extra), "pgkeel_report_dir": str(OUT / "reports")}
+    # The second run of site.yml has nothing to tell; what the first one did must stay in the report.
+    reports = OUT / ("reconverge" if phase.name == "reconverge" else "reports")
+    extra = {**dict(phase.extra), "pgkeel_report_dir": str(reports)}
     target = ["-i", "localhost,"] if phase.playbook == "lab" else ["-i", str(INVENTORY), "--limit", f"{SERVER},localhost"]
     if phase.playbook == "lab":
         extra["lab_subnet"] = os.environ.get("LAB_SUBNET", "")
