@@ -23,6 +23,7 @@ def refusal(run) -> str:
         ({"toolchain_source": "wheelhouse"}, "toolchain_wheelhouse names no folder"),
         ({"database_roles": [{"name": "x", "password": "y", "kind": "king"}]}, "value of kind must be one of"),
         ({"database_roles": [{"name": "x", "kind": "readonly"}]}, "missing required arguments: password"),
+        ({"database_roles": [{"name": "app", "password": "CHANGE-ME", "kind": "application"}]}, "still the example's"),
         ({"database_databases": [{"name": "edtech", "owner": "stranger"}]}, "stranger owns a database"),
         ({"database_indexes": [{"name": "i", "table": "t", "database": "nowhere"}]}, "nowhere, which database_databases"),
         ({"pgbouncer_port": "x"}, "pgbouncer_port"),
