@@ -9,10 +9,13 @@ import subprocess
 import time
 from pathlib import Path
 
+import boto3
 import pytest
+from pgkeel.lab.credentials import ensure_store_keys
 from pgkeel.lab.identity import STATE_ROOT, describe_lab
 from pgkeel.lab.kernel import mounts_below, processes_with
 from pgkeel.lab.network import remains
+from pgkeel.lab.store import store_sockets
 
 ROOT = Path(__file__).resolve().parents[2]
 SUBNET = "10.79.251.0/24"
@@ -39,6 +42,14 @@ def on(lab, command, name="one"):
     return subprocess.run([*ssh, command], capture_output=True, text=True, check=True, timeout=60).stdout.strip()
 
 
+def store(lab):
+    keys = ensure_store_keys(lab)
+    return boto3.client(
+        "s3", endpoint_url=lab.endpoint, region_name="auto", verify=f"{lab.state}/tls/ca.pem",
+        aws_access_key_id=keys.access_key, aws_secret_access_key=keys.secret_key,
+    )  # fmt: skip
+
+
 def nspawn(lab, name="one"):
     (pid,) = processes_with(f"--directory={lab.server_state(name)}/root")
     return pid
@@ -47,6 +58,7 @@ def nspawn(lab, name="one"):
 def nothing_left(lab):
     return (
         not remains(lab)
+        and not store_sockets(lab)
         and not mounts_below(lab.state)
         and not lab.state.exists()
         and not processes_with(f"-dir={lab.state}/store/data")
@@ -116,6 +128,9 @@ def test_two_checkouts_run_side_by_side_and_one_down_leaves_the_other(lab, tmp_p
     try:
         assert changed(play(tmp_path, subnet=subnet, lab_servers=["one"])) > 0
         assert on(other, "hostname") == "one"
+        store(lab).put_object(Bucket="pgkeel", Key="mine", Body=b"1")
+        assert [item["Key"] for item in store(lab).list_objects_v2(Bucket="pgkeel")["Contents"]] == ["mine"]
+        assert "Contents" not in store(other).list_objects_v2(Bucket="pgkeel")
     finally:
         assert play(tmp_path, subnet=subnet, lab_state="down", lab_servers=[]).returncode == 0
     assert nothing_left(other)
