@@ -13,8 +13,9 @@ unexport PYTHONPATH
 
 VENV := .venv/.complete
 LAB_SERVERS ?= demo
-LAB_SUBNET ?=
-lab = ansible-playbook -i localhost, playbooks/lab.yml -e 'lab_subnet=$(LAB_SUBNET)'
+export LAB_SUBNET ?=
+export LAB_MIRROR_URL ?=
+lab = ansible-playbook -i localhost, playbooks/lab.yml
 names = {"lab_servers": [$(shell printf '%s' '$(1)' | sed 's/[^ ][^ ]*/"&"/g; s/ /,/g')]}
 
 .PHONY: help setup demo test lint unit browser integration molecule lab-up lab-down lab-ssh lock clean

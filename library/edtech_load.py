@@ -106,12 +106,13 @@ rows_per_second:
 from datetime import UTC, date, datetime
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.pgkeel.postgres.arguments import CONNECTION_ARGUMENTS
 
 try:
     from ansible.module_utils.pgkeel.edtech.load import Loaded, Schema, check_target, load, loaded, require_same
     from ansible.module_utils.pgkeel.edtech.sizes import size_named
     from ansible.module_utils.pgkeel.errors import PgkeelError
-    from ansible.module_utils.pgkeel.postgres.connect import CONNECTION_ARGUMENTS, Login, connect
+    from ansible.module_utils.pgkeel.postgres.connect import Login, connect
 
     MISSING = None
 except ImportError as error:  # a third-party library below is not installed
@@ -155,7 +156,7 @@ def main() -> None:
         "owner": {"type": "str", "required": True},
         **{name: {"type": "str", "required": True} for name in ("tables_sql", "constraints_sql", "migrations_sql")},
     }
-    module = AnsibleModule(argument_spec={**own, **({} if MISSING else CONNECTION_ARGUMENTS)}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec={**own, **CONNECTION_ARGUMENTS}, supports_check_mode=True)
     if MISSING:
         module.fail_json(msg=missing_required_lib(MISSING.name or "psycopg"))
     try:

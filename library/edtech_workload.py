@@ -85,12 +85,13 @@ stopped:
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.pgkeel.postgres.arguments import CONNECTION_ARGUMENTS
 
 try:
     from ansible.module_utils.pgkeel.edtech.operations import read_cast
     from ansible.module_utils.pgkeel.edtech.workload import run_workload
     from ansible.module_utils.pgkeel.errors import PgkeelError
-    from ansible.module_utils.pgkeel.postgres.connect import CONNECTION_ARGUMENTS, Login, connect
+    from ansible.module_utils.pgkeel.postgres.connect import Login, connect
 
     MISSING = None
 except ImportError as error:  # a third-party library below is not installed
@@ -107,7 +108,7 @@ def main() -> None:
         "clients": {"type": "int", "default": 4},
         "seed": {"type": "int", "default": 1},
     }
-    module = AnsibleModule(argument_spec={**own, **({} if MISSING else CONNECTION_ARGUMENTS)}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec={**own, **CONNECTION_ARGUMENTS}, supports_check_mode=True)
     if MISSING:
         module.fail_json(msg=missing_required_lib(MISSING.name or "psycopg"))
     for name, most in LIMITS.items():

@@ -155,12 +155,13 @@ def main() -> None:
         }
         if asked["state"] != "absent":
             check_machine(lab)
+            if "ip" not in result["missing_programs"]:
+                check_network(lab)
         if asked["state"] != "checked" and module.check_mode:
             result["changed"] = lab.state.exists() if asked["state"] == "absent" else not lab_is_up(lab)
         elif asked["state"] == "present":
             with locked(lab):
                 result["orphans"] = remove_orphans(lab)
-                check_network(lab)
                 base = ensure_base(lab.cache, asked["suite"], asked["mirror_url"], asked["pip_index_url"])
                 done = [
                     base.built,

@@ -161,16 +161,16 @@ summary:
 from datetime import UTC, datetime
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.pgkeel.postgres.arguments import CONNECTION_ARGUMENTS
 
 try:
     from ansible.module_utils.pgkeel.audit.declared import parse_declared
-    from ansible.module_utils.pgkeel.audit.registry import AREAS
     from ansible.module_utils.pgkeel.audit.run import AuditReport, Options, run_audit
     from ansible.module_utils.pgkeel.audit.summary import summarize
     from ansible.module_utils.pgkeel.audit.thresholds import Thresholds
     from ansible.module_utils.pgkeel.audit.waivers import parse_waivers
     from ansible.module_utils.pgkeel.errors import PgkeelError
-    from ansible.module_utils.pgkeel.postgres.connect import CONNECTION_ARGUMENTS, Login
+    from ansible.module_utils.pgkeel.postgres.connect import Login
 
     MISSING = None
 except ImportError as error:  # a third-party library below is not installed
@@ -210,17 +210,13 @@ def reason_to_fail(report: "AuditReport", fail_on: str, unverified_counts: bool)
 
 def main() -> None:
     """Entry point."""
-    if MISSING is not None:
-        AnsibleModule(argument_spec={}, bypass_checks=True).fail_json(
-            msg=missing_required_lib(MISSING.name), exception=str(MISSING)
-        )
     strings = {"type": "list", "elements": "str", "default": []}
     mappings = {"type": "list", "elements": "dict", "default": []}
     module = AnsibleModule(
         argument_spec={
             **CONNECTION_ARGUMENTS,
             "databases": strings,
-            "areas": {**strings, "choices": list(AREAS.values())},
+            "areas": {**strings, "choices": ["health", "indexes", "configuration", "queries", "security"]},
             "checks": strings,
             "thresholds": {"type": "dict", "default": {}},
             "waivers": {
@@ -234,6 +230,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    if MISSING is not None:
+        module.fail_json(msg=missing_required_lib(MISSING.name or "psycopg"), exception=str(MISSING))
     arguments = module.params
     try:
         options = Options(

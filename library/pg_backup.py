@@ -154,12 +154,14 @@ stale_uploads_aborted:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.pgkeel.backup.options import STORE_ARGUMENTS
+from ansible.module_utils.pgkeel.postgres.arguments import CONNECTION_ARGUMENTS
 
 try:
-    from ansible.module_utils.pgkeel.backup.arguments import STORE_ARGUMENTS, shelf_of, store_of
+    from ansible.module_utils.pgkeel.backup.arguments import shelf_of, store_of
     from ansible.module_utils.pgkeel.backup.run import BackupRequest, check_backup, take_backup
     from ansible.module_utils.pgkeel.errors import PgkeelError
-    from ansible.module_utils.pgkeel.postgres.connect import CONNECTION_ARGUMENTS, Login
+    from ansible.module_utils.pgkeel.postgres.connect import Login
 
     MISSING = None
 except ImportError as error:  # a third-party library below is not installed
@@ -168,10 +170,6 @@ except ImportError as error:  # a third-party library below is not installed
 
 def main() -> None:
     """Run the module."""
-    if MISSING is not None:
-        AnsibleModule(argument_spec={}, supports_check_mode=True, bypass_checks=True).fail_json(
-            msg=missing_required_lib(MISSING.name), exception=str(MISSING)
-        )
     module = AnsibleModule(
         argument_spec={
             **STORE_ARGUMENTS,
@@ -182,6 +180,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    if MISSING is not None:
+        module.fail_json(msg=missing_required_lib(MISSING.name or "boto3"), exception=str(MISSING))
     arguments = module.params
     for name, low, high in (("compression_level", 1, 22), ("parts_in_flight", 1, 8), ("lock_wait_seconds", 1, 86400)):
         if not low <= arguments[name] <= high:

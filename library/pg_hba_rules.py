@@ -53,11 +53,12 @@ files:
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.pgkeel.postgres.arguments import CONNECTION_ARGUMENTS
 
 try:
     from ansible.module_utils.pgkeel.errors import PgkeelError
     from ansible.module_utils.pgkeel.postgres.access_rules import HEADER, install, locate
-    from ansible.module_utils.pgkeel.postgres.connect import CONNECTION_ARGUMENTS, Login, connect
+    from ansible.module_utils.pgkeel.postgres.connect import Login, connect
     from ansible.module_utils.pgkeel.postgres.settings_files import read
 
     MISSING = None
@@ -68,8 +69,7 @@ except ImportError as error:
 def main() -> None:
     """Run the module."""
     arguments = {"rules": {"type": "str", "required": True}, "mappings": {"type": "str", "default": ""}}
-    if MISSING is None:
-        arguments |= CONNECTION_ARGUMENTS
+    arguments |= CONNECTION_ARGUMENTS
     module = AnsibleModule(argument_spec=arguments, supports_check_mode=True)
     if MISSING is not None:
         module.fail_json(msg=missing_required_lib(MISSING.name or "psycopg"))

@@ -135,10 +135,11 @@ indexes:
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.pgkeel.postgres.arguments import CONNECTION_ARGUMENTS
 
 try:
     from ansible.module_utils.pgkeel.errors import PgkeelError
-    from ansible.module_utils.pgkeel.postgres.connect import CONNECTION_ARGUMENTS, Login, connect
+    from ansible.module_utils.pgkeel.postgres.connect import Login, connect
     from ansible.module_utils.pgkeel.postgres.index_declaration import parse_declarations
     from ansible.module_utils.pgkeel.postgres.index_plan import State
     from ansible.module_utils.pgkeel.postgres.indexes import converge_indexes
@@ -146,7 +147,6 @@ try:
     MISSING = None
 except ImportError as error:  # a third-party library below is not installed
     MISSING = error
-    CONNECTION_ARGUMENTS = {}
 
 INDEX_OPTIONS = {
     "name": {"type": "str", "required": True},

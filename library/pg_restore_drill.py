@@ -146,9 +146,10 @@ negative_control:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.pgkeel.backup.options import STORE_ARGUMENTS
 
 try:
-    from ansible.module_utils.pgkeel.backup.arguments import STORE_ARGUMENTS, shelf_of, store_of
+    from ansible.module_utils.pgkeel.backup.arguments import shelf_of, store_of
     from ansible.module_utils.pgkeel.backup.drill import DrillRequest, DrillResult, check_drill, run_drill
     from ansible.module_utils.pgkeel.errors import PgkeelError
 
@@ -159,10 +160,6 @@ except ImportError as error:  # a third-party library below is not installed
 
 def main() -> None:
     """Run the module."""
-    if MISSING is not None:
-        AnsibleModule(argument_spec={}, supports_check_mode=True, bypass_checks=True).fail_json(
-            msg=missing_required_lib(MISSING.name), exception=str(MISSING)
-        )
     module = AnsibleModule(
         argument_spec={
             **STORE_ARGUMENTS,
@@ -173,6 +170,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    if MISSING is not None:
+        module.fail_json(msg=missing_required_lib(MISSING.name or "boto3"), exception=str(MISSING))
     arguments = module.params
     for name, low, high in (("jobs", 1, 64), ("space_factor", 0, 100)):
         if not low <= arguments[name] <= high:

@@ -98,10 +98,11 @@ server_version:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.pgkeel.postgres.arguments import CONNECTION_ARGUMENTS
 
 try:
     from ansible.module_utils.pgkeel.errors import PgkeelError
-    from ansible.module_utils.pgkeel.postgres.connect import CONNECTION_ARGUMENTS, Login, connect
+    from ansible.module_utils.pgkeel.postgres.connect import Login, connect
     from ansible.module_utils.pgkeel.postgres.settings_files import apply, read, render
     from ansible.module_utils.pgkeel.postgres.settings_plan import make_plan, read_server
 
@@ -119,8 +120,7 @@ def main() -> None:
         "restart_file": {"type": "str", "default": "10-pgkeel-restart.conf"},
         "reload_file": {"type": "str", "default": "20-pgkeel-reload.conf"},
     }
-    if MISSING is None:
-        arguments |= CONNECTION_ARGUMENTS
+    arguments |= CONNECTION_ARGUMENTS
     module = AnsibleModule(argument_spec=arguments, supports_check_mode=True)
     if MISSING is not None:
         module.fail_json(msg=missing_required_lib(MISSING.name or "psycopg"))

@@ -60,8 +60,6 @@ def command(phase: Phase) -> list[str]:
     reports = OUT / ("reconverge" if phase.name == "reconverge" else "reports")
     extra = {**dict(phase.extra), "pgkeel_report_dir": str(reports)}
     target = ["-i", "localhost,"] if phase.playbook == "lab" else ["-i", str(INVENTORY), "--limit", f"{SERVER},localhost"]
-    if phase.playbook == "lab":
-        extra["lab_subnet"] = os.environ.get("LAB_SUBNET", "")
     return ["ansible-playbook", *target, f"playbooks/{phase.playbook}.yml", "-e", json.dumps(extra)]
 
 

@@ -46,6 +46,13 @@ class CallbackModule(CallbackBase):
     CALLBACK_NAME = "unreachable"
     CALLBACK_NEEDS_ENABLED = False
 
+    def v2_runner_on_failed(self, result: CallbackTaskResult, ignore_errors: bool = False) -> None:  # noqa: ARG002
+        """A server that site.yml has not made yet lacks the Python environment that the modules run with."""
+        message = str(result.result.get("msg", "")) + str(result.result.get("module_stderr", ""))
+        if "/opt/pgkeel/venv/bin/python" in message and ("not found" in message or "No such file" in message):
+            name = result.host.get_name()
+            self._display.error(f"{name} has no pgkeel environment yet: run playbooks/site.yml for it first.", wrap_text=False)
+
     def v2_runner_on_unreachable(self, result: CallbackTaskResult) -> None:
         """Add the sentence."""
         variables = result.host.get_vars()

@@ -78,7 +78,7 @@ def test_the_five_steps(server, checkout):
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
         assert "Chosen-by-the-operator" not in done.stdout + done.stderr
         seen.append(line)
-    assert sum("ansible-playbook" in line for line in seen) == 6
+    assert sum("ansible-playbook" in line for line in seen) == 7
     vault = checkout / "inventories/production/group_vars/postgresql/vault.yml"
     assert vault.read_text().startswith("$ANSIBLE_VAULT;")
     hosts = yaml.safe_load((checkout / "inventories/production/hosts.yml").read_text())

@@ -5,21 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..objectstore.store import Store, StoreAddress, open_store
-from ..postgres.proving_ground import DEFAULT_BIN_DIR
 from .keys import Shelf
-
-STORE_ARGUMENTS: dict[str, dict[str, Any]] = {
-    "database": {"type": "str", "required": True},
-    "server_name": {"type": "str", "required": True},
-    "prefix": {"type": "str", "default": "pgkeel"},
-    "endpoint": {"type": "str", "required": True},
-    "bucket": {"type": "str", "required": True},
-    "region": {"type": "str", "default": "auto"},
-    "access_key": {"type": "str", "required": True, "no_log": True},
-    "secret_key": {"type": "str", "required": True, "no_log": True},
-    "ca_file": {"type": "str", "default": ""},
-    "bin_dir": {"type": "path", "default": DEFAULT_BIN_DIR},
-}
 
 
 def store_of(arguments: dict[str, Any]) -> Store:

@@ -152,6 +152,7 @@ def run_drill(store: Store, request: DrillRequest) -> DrillResult:
 
 def _drill(store: Store, request: DrillRequest, result: DrillResult, begun: float) -> None:
     with result.phase("locate"):
+        sweep(request.base_dir)
         manifest = _locate(store, request, result)
     ready = begun
     try:
@@ -173,7 +174,6 @@ def _drill(store: Store, request: DrillRequest, result: DrillResult, begun: floa
 def _locate(store: Store, request: DrillRequest, result: DrillResult) -> Manifest:
     for program in ("pg_restore", "psql"):
         require_program(request.bin_dir, program)
-    sweep(request.base_dir)
     catalogue = read_catalogue(store, request.shelf)
     if catalogue.refused:
         result.checks.append(Check("manifests", Verdict.FAIL, " ".join(catalogue.refused)))

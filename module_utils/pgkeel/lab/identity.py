@@ -81,13 +81,13 @@ def lab_id(checkout: Path) -> str:
 def describe_lab(checkout: str, subnet: str = "", cache: str = "") -> Lab:
     """Build the lab of a checkout.
 
-    ``subnet`` is an IPv4 /24 such as ``10.77.5.0/24``; empty derives one from the checkout. ``cache`` is a folder; empty means
-    ``$XDG_CACHE_HOME/pgkeel/lab``.
+    ``subnet`` is an IPv4 /24 such as ``10.77.5.0/24``; empty keeps that of the running lab, or derives one from the checkout.
+    ``cache`` is a folder; empty means ``$XDG_CACHE_HOME/pgkeel/lab``.
 
     Raises PgkeelError when the subnet is not a private IPv4 /24.
     """
     real = Path(checkout).resolve()
-    text = subnet or f"10.77.{int(lab_id(real), 16) % 254 + 1}.0/24"
+    text = subnet or _recorded_subnet(lab_id(real)) or f"10.77.{int(lab_id(real), 16) % 254 + 1}.0/24"
     try:
         network = IPv4Network(text)
     except ValueError as error:
@@ -96,6 +96,12 @@ def describe_lab(checkout: str, subnet: str = "", cache: str = "") -> Lab:
         raise PgkeelError(f"lab_subnet {text} is not a private /24", "Give one such as 10.78.3.0/24")
     folder = Path(cache) if cache else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pgkeel" / "lab"
     return Lab(checkout=real, subnet=network, cache=folder)
+
+
+def _recorded_subnet(lab: str) -> str:
+    """The subnet that the lab of this id was brought up with; empty where there is none."""
+    record = STATE_ROOT / lab / "checkout"
+    return record.read_text().split("\n")[1] if record.exists() else ""
 
 
 def check_server_name(name: str) -> None:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from ..errors import PgkeelError
 
+_SUITES = {"bookworm", "trixie", "forky", "duke", "sid", "oldstable", "stable", "testing", "unstable"}
+"""What Debian's own archives are divided into; other vendors name theirs otherwise."""
+
 
 @dataclass(frozen=True)
 class Mirror:
@@ -25,8 +28,7 @@ def find_mirror(url: str = "", folder: Path = Path("/etc/apt")) -> Mirror:
     Raises PgkeelError where the machine is no Debian with a mirror of its own.
     """
     entries = list(_entries(folder))
-    # Debian's own archives are signed by its keyring and carry a component `main`; other vendors' sources do not count.
-    main = [uri for uri, suite in entries if re.fullmatch(r"[a-z]+", suite)]
+    main = [uri for uri, suite in entries if suite in _SUITES]
     security = [uri for uri, suite in entries if suite.endswith("-security")]
     if url:
         return Mirror(url, "")
@@ -45,8 +47,18 @@ def _entries(folder: Path) -> Iterable[tuple[str, str]]:
         text = path.read_text(encoding="utf-8", errors="replace")
         found = _deb822(text) if path.suffix == ".sources" else _one_line(text)
         for uri, suite in found:
-            if re.search(r"/debian(-security)?/?$", uri) and uri.startswith("http"):
-                yield uri, suite
+            url = _resolve(uri)
+            if url.startswith("http") and "debian" in url and suite.removesuffix("-security") in _SUITES:
+                yield url, suite
+
+
+def _resolve(uri: str) -> str:
+    """The first address of a list of mirrors, as cloud images have; any other address as it is."""
+    if not uri.startswith("mirror+file:"):
+        return uri
+    path = Path("/" + uri.removeprefix("mirror+file:").lstrip("/"))
+    lines = path.read_text(encoding="utf-8").split() if path.is_file() else []
+    return lines[0] if lines else ""
 
 
 def _deb822(text: str) -> Iterable[tuple[str, str]]:

@@ -10,16 +10,6 @@ from psycopg.rows import TupleRow
 
 from ..errors import PgkeelError
 
-# Shared by every module that talks to PostgreSQL; documented in plugins/doc_fragments/pgkeel_connection.py.
-CONNECTION_ARGUMENTS: dict[str, dict[str, Any]] = {
-    "login_host": {"type": "str", "default": ""},
-    "login_unix_socket": {"type": "str", "default": ""},
-    "login_port": {"type": "int", "default": 5432},
-    "login_user": {"type": "str", "default": "postgres"},
-    "login_password": {"type": "str", "default": "", "no_log": True},
-    "login_db": {"type": "str", "default": "postgres"},
-}
-
 
 @dataclass(frozen=True)
 class Login:

@@ -23,10 +23,10 @@ from pathlib import Path
 import psycopg
 
 from ..errors import PgkeelError
+from .arguments import DEFAULT_BIN_DIR
 from .connect import Login, connect
 from .interruption import interruptible, uninterrupted
 
-DEFAULT_BIN_DIR = "/usr/lib/postgresql/17/bin"
 BASE_MARKER = ".pgkeel-proving-ground"
 GROUND_PREFIX = "ground-"
 OWNER_FILE = "owner.json"

@@ -127,6 +127,7 @@ def test_the_schedule_is_armed(host, job):
 def test_secrets_on_disk_are_for_root_alone(host, variables):
     secret = variables["backup_s3_secret_key"]
     found = host.run("grep -rlF -- %s /etc /opt/pgkeel /var/lib/pgkeel /run 2>/dev/null", secret).stdout.split()
+    assert found, "the schedule's inventory holds the key, so the search must find it"
     for path in found:
         assert host.file(path).mode & 0o077 == 0, path
         assert host.file(path).user == "root", path

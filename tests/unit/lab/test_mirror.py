@@ -39,6 +39,21 @@ def test_other_vendors_do_not_count(tmp_path):
         find_mirror("", tmp_path)
 
 
+def test_a_list_of_mirrors_as_cloud_images_have(tmp_path):
+    mirrors = tmp_path / "mirrors" / "debian.list"
+    mirrors.parent.mkdir()
+    mirrors.write_text("https://deb.example/debian\nhttps://other.example/debian\n")
+    sources(
+        tmp_path, "sources.list.d/debian.sources", DEB822.replace("http://mirror.example/debian\n", f"mirror+file://{mirrors}\n")
+    )
+    assert find_mirror("", tmp_path).url == "https://deb.example/debian"
+
+
+def test_a_proxy_of_any_name(tmp_path):
+    sources(tmp_path, "sources.list", "deb https://nexus.example/repository/debian-proxy bookworm main\n")
+    assert find_mirror("", tmp_path).url == "https://nexus.example/repository/debian-proxy"
+
+
 def test_a_given_mirror_wins(tmp_path):
     sources(tmp_path, "sources.list.d/debian.sources", DEB822)
     assert find_mirror("http://given.example/debian", tmp_path).url == "http://given.example/debian"
