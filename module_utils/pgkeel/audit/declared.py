@@ -56,7 +56,7 @@ class DeclaredState:
     """Why the definition could not be compared; empty when it was."""
 
     def as_dict(self) -> dict[str, Any]:
-        """A mapping for reports: ``present``, ``valid``, ``drift``, ``unverified``, ``scans`` since the statistics began …"""
+        """A mapping for reports: ``present``, ``valid``, ``drift``, ``unverified``, and ``scans`` since the statistics began."""
         return {
             "name": self.declared.name,
             "database": self.declared.database,
