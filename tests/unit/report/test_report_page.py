@@ -11,7 +11,7 @@ import pytest
 from pgkeel.report.documents import Documents
 from pgkeel.report.page import looks_like_sql, render_page
 from pgkeel.report.page_style import STYLE
-from pgkeel.report.subjects import bars, configured
+from pgkeel.report.subjects import bars, configured, declared_indexes
 from unit.report.sample_documents import HOSTILE_REMEDY, HOSTILE_TABLE, NOW, healthy, many, troubled
 
 VOID = {"meta", "br", "rect", "circle", "path"}
@@ -215,3 +215,21 @@ def test_text_has_contrast(scheme):
         for ground in ("paper", "card", "code"):
             light, dark = sorted((_luminance(colours[text]), _luminance(colours[ground])), reverse=True)
             assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)
+
+
+@pytest.mark.parametrize(
+    ("row", "state", "mood"),
+    [
+        ({"present": True, "valid": True}, "present, valid", "good"),
+        ({"present": True, "valid": True, "unverified": "a standby"}, "not compared: a standby", "unknown"),
+        ({"present": False, "unverified": "a standby"}, "not compared: a standby", "unknown"),
+        ({"present": False}, "missing", "bad"),
+        ({"present": True, "valid": False, "unverified": "a standby"}, "INVALID", "bad"),
+        ({"present": True, "valid": True, "drift": "it is gin (doc)"}, "differs: it is gin (doc)", "bad"),
+    ],
+)
+def test_a_declared_index_that_was_not_compared_is_not_good(row, state, mood):
+    documents = healthy()
+    documents["audit"]["declared_indexes"] = [{"name": "i", "table": "t", "drift": "", "unverified": "", **row}]
+    (shown,) = declared_indexes(Documents.from_mapping(documents))
+    assert (shown.state, shown.mood) == (state, mood)
