@@ -8,6 +8,8 @@ short_description: Audit a PostgreSQL server
 description:
   - Asks a registry of checks about health, indexes, configuration, queries and security, and returns prioritised findings.
   - Every check runs in its own read-only transaction with a statement and a lock timeout. Nothing is changed.
+  - With O(declared_indexes), a transaction that is rolled back makes them on empty temporary copies of their tables, so that
+    PostgreSQL itself says whether an existing index is the same. A standby cannot; there, they could not be verified.
   - A check that lacks a privilege, an extension or old enough statistics is reported as could not verify, never as ok.
   - C(docs/audit.md) lists the checks and the thresholds.
 version_added: 0.1.0
@@ -52,8 +54,7 @@ options:
         required: true
   declared_indexes:
     description:
-      - Indexes that must exist, with the keys C(name), C(table), C(columns), and optionally C(database), C(schema), C(method),
-        C(unique), C(where) and C(include).
+      - Indexes that must exist, in the form of the option C(indexes) of C(pg_index). Those of C(state=absent) are left out.
       - An index without C(database) is looked for in O(login_db).
     type: list
     elements: dict
@@ -134,7 +135,8 @@ waived:
   elements: dict
   returned: success
 declared_indexes:
-  description: One entry a declared index of an audited database, with C(present), C(valid), C(drift), C(scans) and C(size_bytes).
+  description: One entry a declared index of an audited database, with C(present), C(valid), C(drift),
+    C(unverified), C(scans) and C(size_bytes).
   type: list
   elements: dict
   returned: success

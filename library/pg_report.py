@@ -12,6 +12,7 @@ description:
   - Reads the documents C(site.json), C(audit.json), C(backup.json), C(drill.json), C(workload.json), C(load.json) and C(run.json)
     that are in a folder and writes C(report.html), C(report.md) and C(tasks.md) beside them.
   - A document that is absent is reported as not run, never as in order. A document that cannot be read fails the module.
+  - A backup, a drill or an audit that is too old, or does not say when it was made, proves nothing.
   - The page is self-contained; it loads nothing and runs nothing.
 options:
   directory:
@@ -22,11 +23,17 @@ options:
     description: What the report calls the server; empty means the name in the documents.
     type: str
     default: ''
+  fetched:
+    description:
+      - Documents that the server itself keeps, by name without C(.json), Base64-encoded as M(ansible.builtin.slurp) returns them.
+      - One that finished later than that of O(directory), or that is not there, is written to O(directory) and reported.
+    type: dict
+    default: {}
 requirements:
   - jinja2
 notes:
   - Runs where the documents are, usually on the controller.
-  - The same documents always give the same files; the module reports a change only when a file differs.
+  - The same documents give the same files until one of them is too old; the module reports a change only when a file differs.
 attributes:
   check_mode:
     description: Reads and renders everything, says whether a file would change, and writes nothing.
@@ -47,6 +54,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+collected:
+  description: Names of the documents that were newer on the server.
+  returned: success
+  type: list
+  elements: str
+  sample: [backup, drill]
 page:
   description: Path of the HTML page.
   returned: success
@@ -89,6 +102,10 @@ summary:
   sample: {success: false, problems: [drill.verdict is missing]}
 """
 
+import base64
+import binascii
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +114,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 MISSING: ImportError | None
 try:
     from ansible.module_utils.pgkeel.errors import PgkeelError
+    from ansible.module_utils.pgkeel.report.collect import newer_documents
     from ansible.module_utils.pgkeel.report.documents import read_documents
     from ansible.module_utils.pgkeel.report.markdown import render_markdown
     from ansible.module_utils.pgkeel.report.page import render_page
@@ -104,30 +122,45 @@ try:
     from ansible.module_utils.pgkeel.report.table import render_table
     from ansible.module_utils.pgkeel.report.tasks import tasks_page
     from ansible.module_utils.pgkeel.report.verdict import judge
-    from ansible.module_utils.pgkeel.report.written import write_whole
+    from ansible.module_utils.pgkeel.report.written import make_folder, write_whole
 
     MISSING = None
 except ImportError as error:
     MISSING = error
 
 
-def report(directory: Path, host: str, *, dry_run: bool) -> dict[str, Any]:
+def decoded(name: str, content: object) -> str:
+    """The text of a document that slurp encoded."""
+    try:
+        return base64.b64decode(str(content), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise PgkeelError(
+            f"The server's {name}.json is no text: {error}", "Run the playbook that writes it again, or remove the file"
+        ) from error
+
+
+def report(directory: Path, host: str, fetched: Mapping[str, object], *, dry_run: bool) -> dict[str, Any]:
     """Render everything before anything is written, then write what differs."""
-    documents = read_documents(directory, host)
-    verdict = judge(documents)
+    newer = newer_documents(directory, {name: decoded(name, content) for name, content in fetched.items()})
+    documents, now = read_documents(directory, host, newer), datetime.now(UTC)
+    verdict = judge(documents, now)
     files = {
-        "page": (directory / "report.html", render_page(documents)),
-        "markdown": (directory / "report.md", render_markdown(documents)),
+        **{name: (directory / f"{name}.json", text) for name, text in newer.items()},
+        "page": (directory / "report.html", render_page(documents, now)),
+        "markdown": (directory / "report.md", render_markdown(documents, now)),
         "tasks": (directory / "tasks.md", tasks_page(documents)),
     }
     result: dict[str, Any] = {
         "standing": verdict.standing.words,
         "sentence": verdict.sentence,
         "first": verdict.first,
-        "table": render_table(documents),
+        "table": render_table(documents, now),
         "summary": summarize(documents),
-        **{name: str(path) for name, (path, _) in files.items()},
+        "collected": sorted(newer),
+        **{name: str(path) for name, (path, _) in files.items() if name not in newer},
     }
+    if newer and not dry_run:
+        make_folder(directory)
     changes = [write_whole(path, text, dry_run=dry_run) for path, text in files.values()]
     return {"changed": any(changes), **result}
 
@@ -135,13 +168,18 @@ def report(directory: Path, host: str, *, dry_run: bool) -> dict[str, Any]:
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={"directory": {"type": "path", "required": True}, "host": {"type": "str", "default": ""}},
+        argument_spec={
+            "directory": {"type": "path", "required": True},
+            "host": {"type": "str", "default": ""},
+            "fetched": {"type": "dict", "default": {}},
+        },
         supports_check_mode=True,
     )
     if MISSING is not None:
         module.fail_json(msg=missing_required_lib(MISSING.name or "jinja2"))
     try:
-        result = report(Path(module.params["directory"]).resolve(), module.params["host"], dry_run=module.check_mode)
+        given = module.params
+        result = report(Path(given["directory"]).resolve(), given["host"], given["fetched"], dry_run=module.check_mode)
     except PgkeelError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)

@@ -10,7 +10,7 @@ import pytest
 from browser.chromium import Chromium, find_chromium
 from pgkeel.report.documents import Documents
 from pgkeel.report.page import render_page
-from unit.report.sample_documents import HOSTILE_REMEDY, HOSTILE_TABLE, healthy, many, troubled
+from unit.report.sample_documents import HOSTILE_REMEDY, HOSTILE_TABLE, NOW, healthy, many, troubled
 
 PAGES = {"troubled": troubled(), "healthy": healthy(), "many": many(), "nothing": {"load": {"rows": 3}}}
 LAPTOP, PHONE = 1280, 390
@@ -31,7 +31,7 @@ OPEN_ALL = "document.querySelectorAll('details').forEach(e => { e.open = true })
 def pages(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     for name, documents in PAGES.items():
-        (folder / f"{name}.html").write_text(render_page(Documents.from_mapping(documents)), encoding="utf-8")
+        (folder / f"{name}.html").write_text(render_page(Documents.from_mapping(documents), NOW), encoding="utf-8")
     return folder
 
 

@@ -22,7 +22,7 @@ from typing import Any
 import psycopg
 import pytest
 from pgkeel.audit.checks import ALL
-from pgkeel.audit.declared import parse_declared
+from pgkeel.audit.declared import parse_declared, read_declared_states
 from pgkeel.audit.run import AuditReport, Options, run_audit
 from pgkeel.audit.summary import summarize
 from pgkeel.audit.thresholds import Thresholds
@@ -256,7 +256,16 @@ DECLARED = [
     {"name": "log_user_at", "database": "healthy", "table": "BehaviorLog", "columns": ["userId", {"column": "at"}]},
     {"name": "another_name", "database": "healthy", "table": "BehaviorLog", "columns": ["at", "userId"]},
     {"name": "visited_a", "database": "healthy", "table": "visited", "columns": ["a"]},
-    {"name": "log_payload", "database": "healthy", "table": "BehaviorLog", "method": "gin", "columns": [{"column": "payload"}]},
+    {
+        "name": "log_payload",
+        "database": "healthy",
+        "table": "BehaviorLog",
+        "method": "gin",
+        "columns": [{"column": "payload", "opclass": "jsonb_path_ops"}],
+    },
+    {"name": "log_lower_kind", "database": "healthy", "table": "BehaviorLog", "columns": [{"expression": "LOWER(kind)"}]},
+    {"name": "log_kind_recent", "database": "healthy", "table": "BehaviorLog", "columns": ["kind"], "where": "at > '2026-01-01'"},
+    {"name": "never_was", "database": "healthy", "table": "BehaviorLog", "state": "absent"},
 ]
 DECLARED_FAULTY = [
     {"name": "declared_missing", "database": "faulty", "table": "indexed", "columns": ["c", "id"]},
@@ -660,11 +669,91 @@ def test_nothing_secret_in_the_report(caught: AuditReport) -> None:
 
 def test_declared_indexes_are_listed(caught: AuditReport) -> None:
     states = {state.declared.name: state.as_dict() for state in caught.declared_indexes}
-    assert set(states) == {item["name"] for item in [*DECLARED, *DECLARED_FAULTY]}
+    assert set(states) == {item["name"] for item in [*DECLARED, *DECLARED_FAULTY] if "state" not in item}
+    assert not any(state["unverified"] for state in states.values())
     assert states["another_name"]["index"] == "log_at_user"
     assert states["log_payload"]["valid"]
     assert not states["broken_unique"]["valid"]
     assert not states["declared_missing"]["present"]
+
+
+DOC = {"column": "doc", "opclass": "jsonb_path_ops"}
+DIFFERENT = {
+    "other_class": ("CREATE INDEX other_class ON t USING gin (doc)", {"method": "gin", "columns": [DOC]}),
+    "other_expression": ("CREATE INDEX other_expression ON t (upper(k))", {"columns": [{"expression": "lower(k)"}]}),
+    "other_predicate": ("CREATE INDEX other_predicate ON t (k) WHERE n > 1", {"columns": ["k"], "where": "n > 2"}),
+    "other_include": ("CREATE INDEX other_include ON t (k) INCLUDE (n)", {"columns": ["k"], "include": ["id"]}),
+    "other_order": ("CREATE INDEX other_order ON t (k, n)", {"columns": ["k", {"column": "n", "order": "desc"}]}),
+    "other_storage": ("CREATE INDEX other_storage ON t (n)", {"columns": ["n"], "storage": {"fillfactor": 70}}),
+}
+SAME = {
+    "same_class": ("CREATE INDEX same_class ON t USING gin (doc jsonb_path_ops)", {"method": "gin", "columns": [DOC]}),
+    "same_expression": ("CREATE INDEX same_expression ON t (lower(k))", {"columns": [{"expression": "LOWER( k )"}]}),
+    "same_predicate": ("CREATE INDEX same_predicate ON t (k) WHERE n > 2", {"columns": ["k"], "where": "(n>2)"}),
+    "same_include": ("CREATE INDEX same_include ON t (k) INCLUDE (n)", {"columns": ["k"], "include": ["n"]}),
+    "other_name": ("CREATE INDEX by_the_orm ON t (n, k)", {"columns": ["n", "k"]}),
+}
+
+
+@pytest.fixture
+def compared(good: Cluster) -> Iterator[Cluster]:
+    """A database with indexes that are, and that are not quite, as declared."""
+    with good.connect() as admin:
+        admin.execute("CREATE DATABASE compared TEMPLATE template0")
+        good.script("compared", "CREATE TABLE t (id int PRIMARY KEY, k text, n int, doc jsonb)")
+        for statement, _ in [*DIFFERENT.values(), *SAME.values()]:
+            good.script("compared", statement)
+        yield good
+        admin.execute("DROP DATABASE compared WITH (FORCE)")
+
+
+def _declare(indexes: dict[str, Any]) -> Any:
+    return parse_declared([{"name": name, "table": "t", **rest} for name, (_, rest) in indexes.items()], "compared")
+
+
+def test_a_definition_is_compared_as_postgresql_prints_it(compared: Cluster) -> None:
+    listing = "SELECT oid, relname FROM pg_class WHERE relnamespace <> 'pg_toast'::regnamespace ORDER BY 1"
+    with compared.connect("compared") as session:
+        before = session.execute(listing).fetchall()
+        report = compared.audit(databases=("compared",), checks=("I08",), declared_indexes=_declare({**DIFFERENT, **SAME}))
+        assert session.execute(listing).fetchall() == before
+    assert {one.subject for one in report.findings} == {f'compared: "public"."{name}"' for name in DIFFERENT}
+    assert not report.unverified
+    drift = {state.declared.name: state.drift for state in report.declared_indexes}
+    assert drift["other_class"] == "it is gin (doc), and gin (doc jsonb_path_ops) is declared"
+    assert {state.actual.name for state in report.declared_indexes if state.actual} == {*DIFFERENT, *SAME, "by_the_orm"} - {
+        "other_name"
+    }
+
+
+def test_what_cannot_be_compared_could_not_be_verified(compared: Cluster) -> None:
+    refused = {"same_predicate": ("", {"columns": ["k"], "where": "nope > 2"})}
+    report = compared.audit(databases=("compared",), checks=("I08",), declared_indexes=_declare({**DIFFERENT, **refused}))
+    assert {one.subject for one in report.findings} == {f'compared: "public"."{name}"' for name in DIFFERENT}
+    assert [gap.reason for gap in report.unverified] == [
+        "same_predicate: PostgreSQL refuses the declared index public.same_predicate on public.t: "
+        'column "nope" does not exist. Correct the declaration; no index was touched'
+    ]
+    alone = compared.audit(databases=("compared",), checks=("I08", "I09"), declared_indexes=_declare(refused))
+    assert result(alone, "I08").status is Status.COULD_NOT_VERIFY
+    missing = compared.audit(
+        databases=("compared",),
+        checks=("I08",),
+        declared_indexes=_declare({"nowhere": ("", {"table": "none", "columns": ["k"]})}),
+    )
+    assert [one.summary for one in missing.findings] == ["The declared index nowhere on none is missing."]
+
+
+def test_a_standby_and_a_role_without_privileges_compare_nothing(compared: Cluster) -> None:
+    with compared.connect("compared") as session:
+        states = read_declared_states(session, _declare(SAME), in_recovery=True)
+        assert {state.unverified for state in states} == {"a standby cannot compare definitions; its primary can"}
+        session.execute("SET ROLE pg_monitor")
+        states = read_declared_states(session, _declare(SAME), in_recovery=False)
+        assert {state.unverified for state in states} == {
+            "PostgreSQL refuses the temporary copy that its definition is read from: permission denied for table t"
+        }
+        assert session.read_only, "the session goes back to reading only"
 
 
 def test_young_statistics_are_no_verdict(good: Cluster, caught: AuditReport) -> None:  # noqa: ARG001 - makes the faults

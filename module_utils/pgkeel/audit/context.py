@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from ..postgres import catalog
-from .declared import DeclaredIndex
+from .declared import DeclaredIndex, DeclaredState
 from .outcome import CouldNotVerify
 from .thresholds import Thresholds
 
@@ -55,6 +55,8 @@ class Context:
     server: Server
     thresholds: Thresholds
     declared_indexes: tuple[DeclaredIndex, ...]
+    declared_states: tuple[DeclaredState, ...]
+    """What this database has of those declared for it."""
     statements_connection: psycopg.Connection[Any]
     """To a database that has pg_stat_statements, if one does: its view shows every database."""
     statements_schema: str

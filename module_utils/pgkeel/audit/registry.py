@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from types import ModuleType
@@ -51,11 +51,14 @@ class Check:
         """``health``, ``indexes``, ``configuration``, ``queries`` or ``security``."""
         return AREAS[self.id[0]]
 
-    def run(self, context: Context) -> tuple[Finding, ...]:
-        """Its findings; CouldNotVerify or NotApplicable when there is no verdict."""
+    def run(self, context: Context) -> Iterator[Finding]:
+        """Its findings, one by one; CouldNotVerify or NotApplicable where there is no verdict.
+
+        CouldNotVerify may come after some findings: those stand, and the rest is not known.
+        """
         for need in self.needs:
             _require(need, context)
-        return tuple(self.find(context))
+        yield from self.find(context)
 
 
 def check(

@@ -12,12 +12,11 @@ from typing import Any
 import psycopg
 
 from ..errors import PgkeelError
-from ..postgres.catalog import indexes
 from ..postgres.connect import Login, connect
 from ..report.finding import CheckResult, Finding, Priority, Status
 from .checks import ALL
 from .context import Context, Server
-from .declared import DeclaredIndex, DeclaredState, state_of
+from .declared import DeclaredIndex, DeclaredState, read_declared_states
 from .outcome import CouldNotVerify, NotApplicable
 from .registry import AREAS, Check, Scope
 from .thresholds import Thresholds
@@ -86,6 +85,7 @@ class AuditReport:
 def run_audit(login: Login, options: Options, today: date) -> AuditReport:
     """Ask the selected checks, each in its own read-only transaction with a time limit, and change nothing.
 
+    Where indexes are declared, one short transaction more, which is rolled back, asks PostgreSQL what they would be.
     Opens one connection a database. Raises PgkeelError when the server cannot be reached or is older than PostgreSQL 17,
     when a database does not exist, or when a check or area is unknown.
     """
@@ -111,6 +111,10 @@ def _run(login: Login, options: Options, checks: tuple[Check, ...], today: date)
                 except PgkeelError as error:
                     unreachable[database] = str(error)
         home, schema = _statements_home(connections)
+        states = {
+            database: _declared_states(connection, database, options.declared_indexes, server)
+            for database, connection in connections.items()
+        }
         context = Context(
             connection=connections[home],
             database=home,
@@ -118,6 +122,7 @@ def _run(login: Login, options: Options, checks: tuple[Check, ...], today: date)
             server=server,
             thresholds=options.thresholds,
             declared_indexes=options.declared_indexes,
+            declared_states=states[home],
             statements_connection=connections[home],
             statements_schema=schema,
         )
@@ -126,7 +131,7 @@ def _run(login: Login, options: Options, checks: tuple[Check, ...], today: date)
         unverified: list[Unverified] = []
         for check in checks:
             contexts = {
-                database: replace(context, connection=connections[database], database=database)
+                database: replace(context, connection=connections[database], database=database, declared_states=states[database])
                 for database in databases
                 if database in connections
             }
@@ -137,7 +142,7 @@ def _run(login: Login, options: Options, checks: tuple[Check, ...], today: date)
             results.append(_result(check, outcome, gaps, counting, hidden))
             waived.extend(hidden)
             unverified.extend(gaps)
-        declared = _declared_states(options.declared_indexes, connections)
+    declared = tuple(state for of_one in states.values() for state in of_one)
     return AuditReport(server, databases, tuple(results), tuple(waived), tuple(unverified), declared, time.monotonic() - started)
 
 
@@ -178,7 +183,8 @@ def _ask(check: Check, contexts: Mapping[str, Context]) -> _Outcome:
     for database, context in contexts.items():
         try:
             with context.connection.transaction(force_rollback=True):
-                findings.extend(check.run(context))
+                for finding in check.run(context):
+                    findings.append(finding)  # noqa: PERF402 - what was found before an outcome was raised stands
         except NotApplicable as outcome:
             exempt[database] = str(outcome)
         except CouldNotVerify as outcome:
@@ -283,15 +289,10 @@ def _statements_home(connections: Mapping[str, psycopg.Connection[Any]]) -> tupl
 
 
 def _declared_states(
-    declared: tuple[DeclaredIndex, ...], connections: Mapping[str, psycopg.Connection[Any]]
+    connection: psycopg.Connection[Any], database: str, declared: tuple[DeclaredIndex, ...], server: Server
 ) -> tuple[DeclaredState, ...]:
-    states: list[DeclaredState] = []
-    for database, connection in connections.items():
-        wanted = [one for one in declared if one.database == database]
-        if wanted:
-            try:
-                actual = indexes(connection)
-            except psycopg.Error:
-                continue  # check I08 has met the same error and says so
-            states.extend(state_of(one, actual) for one in wanted)
-    return tuple(states)
+    wanted = tuple(one for one in declared if one.database == database)
+    try:
+        return read_declared_states(connection, wanted, in_recovery=server.in_recovery)
+    except psycopg.Error as error:
+        return tuple(DeclaredState(one, None, unverified=_sentence(error)) for one in wanted)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from ..errors import PgkeelError
 from .finding import CheckResult, Finding, Priority, Status
+from .freshness import moment
 
 Document = Mapping[str, Any]
 
@@ -69,6 +71,8 @@ class Documents:
     workload: Document | None = None
     load: Document | None = None
     run: Document | None = None
+    finished: Mapping[str, datetime] = field(default_factory=dict)
+    """When each document was made, by name, in UTC; one that does not say is absent."""
 
     @classmethod
     def from_mapping(cls, documents: Mapping[str, Any], host: str = "") -> Documents:
@@ -84,6 +88,7 @@ class Documents:
         named = (found["site"] or {}).get("host") or (found["run"] or {}).get("host")
         audit, backup, drill = found["audit"], found["backup"], found["drill"]
         _rows("run", found["run"], "phases")
+        finished = {name: moment(document, "finished", name) for name, document in found.items() if document is not None}
         return cls(
             host=host or (str(named) if named else "This server"),
             site=_site(found["site"]) if found["site"] is not None else None,
@@ -93,11 +98,12 @@ class Documents:
             workload=_workload(found["workload"]) if found["workload"] is not None else None,
             load=found["load"],
             run=found["run"],
+            finished={name: time for name, time in finished.items() if time is not None},
         )
 
 
-def read_documents(folder: Path, host: str = "") -> Documents:
-    """Read the `<name>.json` files that are in `folder`.
+def read_documents(folder: Path, host: str = "", instead: Mapping[str, str] | None = None) -> Documents:
+    """Read the `<name>.json` files that are in `folder`; `instead` has the text of some that are about to be written there.
 
     Raises PgkeelError when there is none, or when one cannot be read: a broken file is not the same as a check that did not run.
     """
@@ -105,7 +111,8 @@ def read_documents(folder: Path, host: str = "") -> Documents:
     for name in NAMES:
         path = folder / f"{name}.json"
         try:
-            documents[name] = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+            text = (instead or {}).get(name) or path.read_text(encoding="utf-8")
+            documents[name] = json.loads(text, parse_constant=_refuse_constant)
         except FileNotFoundError:
             continue
         except (OSError, ValueError, RecursionError) as error:
@@ -227,7 +234,7 @@ def _site(document: Document) -> Document:
     if not isinstance(roles["postgresql"], Mapping):
         return document
     postgresql, database, pgbouncer = (dict(value) if isinstance(value, Mapping) else {} for value in roles.values())
-    flat: dict[str, Any] = {key: value for key, value in document.items() if key not in roles}
+    flat: dict[str, Any] = {key: value for key, value in document.items() if key not in roles and key != "finished"}
     flat["postgresql_version"] = postgresql.pop("version", None)
     flat["port"] = postgresql.pop("port", None)
     flat["pgbouncer_port"] = pgbouncer.pop("port", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from . import subjects
 from .documents import Documents, drill_verdict, failure
@@ -13,9 +14,9 @@ from .tasks import checklist
 from .verdict import judge
 
 
-def render_markdown(documents: Documents) -> str:
-    """The report with the same verdict, findings and figures as the page; foreign text in it is never markup."""
-    verdict = judge(documents)
+def render_markdown(documents: Documents, now: datetime) -> str:
+    """The report as of `now`, with the same verdict, findings and figures as the page; foreign text in it is never markup."""
+    verdict = judge(documents, now)
     blocks = [f"# {escape(documents.host)}: {verdict.standing.words.lower()}", escape(verdict.sentence)]
     blocks.append(f"**First:** {escape(verdict.first)}")
     if verdict.steps[1:]:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 
 from jinja2 import DictLoader, Environment, StrictUndefined, Template, select_autoescape
@@ -77,9 +78,9 @@ class Section:
     note: str = ""
 
 
-def render_page(documents: Documents) -> str:
-    """The report as HTML. The same documents always give the same text: nothing in it depends on when it is rendered."""
-    verdict = judge(documents)
+def render_page(documents: Documents, now: datetime) -> str:
+    """The report as HTML. The same documents give the same text until one of them is too old at `now` to prove anything."""
+    verdict = judge(documents, now)
     audit, run = documents.audit, documents.run
     groups = _groups(audit.findings if audit else ())
     return _template().render(

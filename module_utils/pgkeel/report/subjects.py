@@ -209,7 +209,7 @@ class Declared:
     table: str
     state: str
     mood: str
-    """How the state is drawn: good or bad."""
+    """How the state is drawn: good, bad or unknown."""
     scans: Figure
     size: Figure
 
@@ -227,6 +227,8 @@ def _declared(row: Document) -> Declared:
         state, mood = "INVALID", "bad"
     elif row.get("drift"):
         state, mood = f"differs: {plain(row['drift'])}", "bad"
+    if row.get("unverified") and (mood == "good" or not row.get("present")):
+        state, mood = f"not compared: {plain(row['unverified'])}", "unknown"
     there = row if row.get("present") else {}
     return Declared(
         plain(row.get("name")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from . import subjects
 from .documents import Documents, drill_verdict, failure
@@ -17,13 +18,13 @@ _FINDINGS = 15
 """More than this many findings end in a line that says how many are left."""
 
 
-def render_table(documents: Documents, columns: int = WIDEST) -> str:
+def render_table(documents: Documents, now: datetime, columns: int = WIDEST) -> str:
     """The report in at most `columns` columns (at least 60, at most 100): configured, audit, backup, drill, workload, phases.
 
     Control characters in foreign names never reach the terminal. Ends with a line end.
     """
     columns = max(60, min(columns, WIDEST))
-    verdict = judge(documents)
+    verdict = judge(documents, now)
     lines = [
         *wrap(f"{verdict.standing.words.upper()}: {verdict.sentence}", columns),
         *wrap(f"First: {verdict.first}", columns),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import IntEnum
 
 from .documents import Documents, DrillVerdict, drill_verdict, failure, number, phases, rows
 from .finding import Finding, Priority, Status
+from .freshness import THRESHOLDS, Age, age, in_words, moment
 from .humanize import plural
 
 _CLAUSES = 3
@@ -55,9 +57,9 @@ class Verdict:
         return self.steps[0].action if self.steps else "Nothing needs doing now."
 
 
-def judge(documents: Documents) -> Verdict:
-    """Weigh everything that is known; what is not known counts against the server."""
-    steps = tuple(sorted(_steps(documents), key=lambda step: step.standing))
+def judge(documents: Documents, now: datetime) -> Verdict:
+    """Weigh everything that is known; what is not known, or was known too long before `now`, counts against the server."""
+    steps = tuple(sorted(_steps(documents, now), key=lambda step: step.standing))
     if not steps:
         return Verdict(Standing.IN_ORDER, f"{documents.host} is in order: {_praise(documents)}.", ())
     standing = steps[0].standing
@@ -85,11 +87,12 @@ def _praise(documents: Documents) -> str:
     return f"{said}; {plural(later, 'improvement')} can wait" if later else said
 
 
-def _steps(documents: Documents) -> Iterator[Step]:
+def _steps(documents: Documents, now: datetime) -> Iterator[Step]:
     yield from _backup_steps(documents)
     yield from _drill_steps(documents)
     yield from _audit_steps(documents)
     yield from _run_steps(documents)
+    yield from _age_steps(documents, now)
 
 
 def _drill_steps(documents: Documents) -> Iterator[Step]:
@@ -197,6 +200,54 @@ def _run_steps(documents: Documents) -> Iterator[Step]:
             "Look at the errors of the workload in the server's log.",
             "workload",
         )
+
+
+@dataclass(frozen=True)
+class _Proof:
+    """Something that proves that the server is in order, for a while."""
+
+    what: str
+    playbook: str
+    anchor: str
+    made: datetime | None
+    limit: timedelta
+
+
+def _proofs(documents: Documents) -> Iterator[_Proof]:
+    snapshots = [moment(one, "snapshot_time", "backup") for one in documents.backups or () if not failure(one)]
+    if snapshots:
+        # Each is the newest of its database: the server stands as the oldest of them does.
+        known = [snapshot for snapshot in snapshots if snapshot]
+        oldest = min(known) if len(known) == len(snapshots) else None
+        yield _Proof("the newest backup", "backup", "backup", oldest, THRESHOLDS.snapshot)
+    if documents.drills:
+        yield _Proof("the restore drill", "restore_drill", "drill", documents.finished.get("drill"), THRESHOLDS.drill)
+    if documents.audit and documents.audit.results:
+        yield _Proof("the audit", "audit", "checks", documents.finished.get("audit"), THRESHOLDS.audit)
+
+
+def _age_steps(documents: Documents, now: datetime) -> Iterator[Step]:
+    """Proofs that are too old, or of unknown age. Their times are absolute, so that the words stay the same from day to day."""
+    for proof in _proofs(documents):
+        again = f"Run playbooks/{proof.playbook}.yml again"
+        said = age(proof.made, proof.limit, now)
+        if proof.made is None:
+            yield Step(Standing.NOT_PROVED, f"the age of {proof.what} is unknown", f"{again}.", proof.anchor)
+        elif said is Age.UNKNOWN:
+            yield Step(
+                Standing.NOT_PROVED,
+                f"{proof.what} is of a time to come, so that its age is unknown",
+                f"Set the clocks of controller and server right: {proof.what} is of {proof.made:%Y-%m-%d %H:%M} UTC.",
+                proof.anchor,
+            )
+        elif said is Age.OLD:
+            yield Step(
+                Standing.NOT_PROVED,
+                f"{proof.what} is more than {in_words(proof.limit)} old",
+                f"{again}, and see playbooks/status.yml for why its schedule did not: "
+                f"{proof.what} is of {proof.made:%Y-%m-%d %H:%M} UTC.",
+                proof.anchor,
+            )
 
 
 def _act(verb: str, finding: Finding) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..errors import PgkeelError
 
 _MODE = 0o640  # as the documents beside it: names of tables and roles are nobody else's business
+_FOLDER_MODE = 0o750
 
 
 def write_whole(path: Path, text: str, *, dry_run: bool = False) -> bool:
@@ -29,6 +30,16 @@ def write_whole(path: Path, text: str, *, dry_run: bool = False) -> bool:
             "Check that the folder belongs to the user who runs the report, and that the disk is not full",
         ) from error
     return True
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of a report where there is none. Raises PgkeelError when that is refused."""
+    try:
+        folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    except OSError as error:
+        raise PgkeelError(
+            f"{folder} cannot be made: {error.strerror or error}", "Check that you may write there, or change pgkeel_report_dir"
+        ) from error
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from pgkeel.report.finding import CheckResult, Finding, Level, Priority, Status
 
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+"""When these documents are read: a few hours after they were made."""
 HOSTILE_TABLE = '"Evil"<script>alert("owned")</script><img src=x onerror=alert(1)>'
 HOSTILE_REMEDY = 'DROP TABLE "x"; -- </pre></style><script>document.title="owned"</script>\n```\n$(touch /tmp/owned) `id`'
 LONG_NAME = "BehaviorLog_userId_eventType_actionCategory_sessionId_timestamp_partial_recent_idx_" + "x" * 60
@@ -246,6 +249,7 @@ def troubled() -> dict[str, Any]:
             "settings": {"pg_stat_statements.track": "all", "pg_stat_statements.max": 10000},
         },
         "audit": {
+            "finished": "2026-03-02T03:01:02Z",
             "checks": len(results),
             "findings_by_priority": {"P0": 2, "P1": 4, "P2": 6},
             "could_not_verify": 2,
@@ -299,9 +303,12 @@ def troubled() -> dict[str, Any]:
             "bytes_per_second": 68_113_566,
             "tables": 21,
             "rows": 912_344,
+            "snapshot_time": "2026-03-02T03:00:04+00:00",
+            "finished": "2026-03-02T03:00:09Z",
             "manifest_key": "pgkeel/edtech-db1/edtech/20260302T030004Z-4f1c9a/manifest.json",
         },
         "drill": {
+            "finished": "2026-03-02T03:00:58Z",
             "verdict": "PASS",
             "database": "edtech",
             "backup_id": "20260302T030004Z-4f1c9a",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pgkeel.errors import PgkeelError
 from pgkeel.report.documents import NAMES, Documents, DrillVerdict, drill_verdict, number, phases, read_documents
@@ -16,7 +16,7 @@ from pgkeel.report.summary import summarize
 from pgkeel.report.table import render_table
 from pgkeel.report.tasks import tasks_page
 from pgkeel.report.verdict import Standing, judge
-from unit.report.sample_documents import troubled
+from unit.report.sample_documents import NOW, troubled
 
 
 def _write(folder, documents):
@@ -122,7 +122,7 @@ _WORDS = (
     "results id title phases name seconds verdict rows operations reason failed msg backups checks evidence bytes settings roles"
 )
 _scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.sampled_from(["PASS", "ok"])
-_keys = st.sampled_from([*_WORDS.split(), "items", "reconverge_changed"])
+_keys = st.sampled_from([*_WORDS.split(), "finished", "snapshot_time", "items", "reconverge_changed"])
 _json = st.recursive(
     _scalars,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_keys, inner, max_size=4),
@@ -130,14 +130,15 @@ _json = st.recursive(
 )
 
 
+@settings(deadline=None)  # the first page compiles its template
 @given(st.dictionaries(st.sampled_from(NAMES), st.dictionaries(_keys, _json, max_size=5), min_size=1))
 def test_whatever_is_in_the_documents_gives_a_report_or_a_sentence(given_documents):
     try:
         documents = Documents.from_mapping(given_documents)
-        verdict = judge(documents)
-        page = render_page(documents)
+        verdict = judge(documents, NOW)
+        page = render_page(documents, NOW)
         summary = summarize(documents)
-        texts = [render_markdown(documents), render_table(documents), tasks_page(documents)]
+        texts = [render_markdown(documents, NOW), render_table(documents, NOW), tasks_page(documents)]
     except PgkeelError:
         return
     assert "<script" not in page

@@ -11,8 +11,8 @@ import pytest
 from pgkeel.report.documents import Documents
 from pgkeel.report.page import looks_like_sql, render_page
 from pgkeel.report.page_style import STYLE
-from pgkeel.report.subjects import bars, configured
-from unit.report.sample_documents import HOSTILE_REMEDY, HOSTILE_TABLE, healthy, many, troubled
+from pgkeel.report.subjects import bars, configured, declared_indexes
+from unit.report.sample_documents import HOSTILE_REMEDY, HOSTILE_TABLE, NOW, healthy, many, troubled
 
 VOID = {"meta", "br", "rect", "circle", "path"}
 
@@ -44,7 +44,7 @@ class _Reader(HTMLParser):
 
 def _read(documents):
     reader = _Reader()
-    reader.feed(render_page(Documents.from_mapping(documents)))
+    reader.feed(render_page(Documents.from_mapping(documents), NOW))
     reader.close()
     assert reader.open == []
     return reader
@@ -73,7 +73,7 @@ def test_every_link_and_label_has_its_target():
 
 
 def test_the_policy_allows_this_style_and_nothing_else():
-    page = render_page(Documents.from_mapping(troubled()))
+    page = render_page(Documents.from_mapping(troubled()), NOW)
     style = re.search(r"<style>(.*?)</style>", page, re.DOTALL).group(1)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     assert f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'" in page
@@ -84,7 +84,7 @@ def test_hostile_text_is_shown_and_not_obeyed():
     text = "".join(reader.text)
     assert HOSTILE_TABLE in text
     assert HOSTILE_REMEDY in text
-    page = render_page(Documents.from_mapping(troubled()))
+    page = render_page(Documents.from_mapping(troubled()), NOW)
     assert "<script" not in page
     assert "canary" not in page
 
@@ -127,7 +127,7 @@ def test_what_was_not_run_says_so_and_is_nowhere_green():
 
 
 def test_checks_that_could_not_be_verified_do_not_look_like_checks_that_found_nothing():
-    page = render_page(Documents.from_mapping(troubled()))
+    page = render_page(Documents.from_mapping(troubled()), NOW)
     page = page[: page.index("Waived findings")]
     rows = dict(re.findall(r'<tr><td class="tight">(\w+)</td>.*?<span class="state (\w+)">', page, re.DOTALL))
     assert rows["H08"] == "unknown"
@@ -144,19 +144,19 @@ def test_checks_that_could_not_be_verified_do_not_look_like_checks_that_found_no
 def test_a_drill_is_green_only_when_it_passed(verdict, mood):
     documents = healthy()
     documents["drill"]["verdict"] = verdict
-    page = render_page(Documents.from_mapping(documents))
+    page = render_page(Documents.from_mapping(documents), NOW)
     assert f'<p class="outcome {mood}">' in page
 
 
 def test_long_lists_start_folded_and_urgent_findings_open():
-    page = render_page(Documents.from_mapping(many(60)))
+    page = render_page(Documents.from_mapping(many(60)), NOW)
     shown = re.findall(r'<details class="finding (p\d)" id="\w+"( open)?>', page)
     assert {priority for priority, is_open in shown if is_open} == {"p0"}
     assert len(shown) == 71
 
 
 def test_the_same_documents_give_the_same_page():
-    assert render_page(Documents.from_mapping(troubled())) == render_page(Documents.from_mapping(troubled()))
+    assert render_page(Documents.from_mapping(troubled()), NOW) == render_page(Documents.from_mapping(troubled()), NOW)
 
 
 def test_bars_follow_one_another_within_the_whole():
@@ -215,3 +215,21 @@ def test_text_has_contrast(scheme):
         for ground in ("paper", "card", "code"):
             light, dark = sorted((_luminance(colours[text]), _luminance(colours[ground])), reverse=True)
             assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)
+
+
+@pytest.mark.parametrize(
+    ("row", "state", "mood"),
+    [
+        ({"present": True, "valid": True}, "present, valid", "good"),
+        ({"present": True, "valid": True, "unverified": "a standby"}, "not compared: a standby", "unknown"),
+        ({"present": False, "unverified": "a standby"}, "not compared: a standby", "unknown"),
+        ({"present": False}, "missing", "bad"),
+        ({"present": True, "valid": False, "unverified": "a standby"}, "INVALID", "bad"),
+        ({"present": True, "valid": True, "drift": "it is gin (doc)"}, "differs: it is gin (doc)", "bad"),
+    ],
+)
+def test_a_declared_index_that_was_not_compared_is_not_good(row, state, mood):
+    documents = healthy()
+    documents["audit"]["declared_indexes"] = [{"name": "i", "table": "t", "drift": "", "unverified": "", **row}]
+    (shown,) = declared_indexes(Documents.from_mapping(documents))
+    assert (shown.state, shown.mood) == (state, mood)

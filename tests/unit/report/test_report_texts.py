@@ -16,14 +16,14 @@ from pgkeel.report.prose import clip, code_block, code_span, escape, one_line, w
 from pgkeel.report.prose import width as columns_of
 from pgkeel.report.table import render_table
 from pgkeel.report.tasks import bd_lines, checklist, tasks_page
-from unit.report.sample_documents import HOSTILE_TABLE, many, troubled
+from unit.report.sample_documents import HOSTILE_TABLE, NOW, many, troubled
 
 DOCUMENTS = Documents.from_mapping(troubled())
 
 
 @pytest.mark.parametrize("columns", [60, 80, 100])
 def test_the_table_fits_and_has_all_sections(columns):
-    table = render_table(DOCUMENTS, columns)
+    table = render_table(DOCUMENTS, NOW, columns)
     assert max(columns_of(line) for line in table.splitlines()) <= columns
     titles = re.findall(r"^── (.+?) ─", table, re.MULTILINE)
     assert titles == ["Configured", "Audit", "Backup", "Restore drill", "Workload", "Phases"]
@@ -42,12 +42,12 @@ def test_the_table_fits_and_has_all_sections(columns):
 
 
 def test_the_table_ends_long_lists_with_what_is_left():
-    table = render_table(Documents.from_mapping(many(60)))
+    table = render_table(Documents.from_mapping(many(60)), NOW)
     assert "and 56 more findings in the report" in table
 
 
 def test_the_table_says_what_was_not_run():
-    table = render_table(Documents.from_mapping({"load": {"rows": {"User": 3}}}))
+    table = render_table(Documents.from_mapping({"load": {"rows": {"User": 3}}}), NOW)
     assert table.count("not run") == 4
     assert "3 rows in —" in table
 
@@ -56,7 +56,7 @@ def test_no_control_character_reaches_the_terminal():
     documents = many(3)
     documents["audit"]["results"][0]["findings"][0]["subject"] = "a\x1b[31m\x1b]0;x\x07b\u202ec\u2028d"
     documents["site"]["settings"]["a\x1bb"] = "c\x9bd"
-    table = render_table(Documents.from_mapping(documents))
+    table = render_table(Documents.from_mapping(documents), NOW)
     assert not [char for char in table if char != "\n" and unicodedata.category(char) in ("Cc", "Cf", "Zl")]
 
 
@@ -68,7 +68,7 @@ def test_text_is_wrapped_and_clipped_to_columns(text, columns):
 
 
 def test_markdown_has_the_same_facts_as_the_page():
-    text = render_markdown(DOCUMENTS)
+    text = render_markdown(DOCUMENTS, NOW)
     for shown in (
         "# edtech-db1: not in order",
         "**First:** Remedy S02",
@@ -86,13 +86,13 @@ def test_markdown_has_the_same_facts_as_the_page():
 
 
 def test_markdown_says_what_was_not_run():
-    text = render_markdown(Documents.from_mapping({"run": {}}))
+    text = render_markdown(Documents.from_mapping({"run": {}}), NOW)
     assert text.count("**Not run.**") == 5
     assert "No workload was run" in text
 
 
 def test_hostile_text_is_not_markup_in_markdown():
-    text = render_markdown(DOCUMENTS)
+    text = render_markdown(DOCUMENTS, NOW)
     outside = re.sub(r"(?s)(`{3,})[a-z]*\n.*?\n\1(?!`)", "", text)
     outside = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", outside)
     assert "<script" not in outside.replace("\\<", "")

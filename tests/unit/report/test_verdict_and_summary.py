@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import copy
+from datetime import timedelta
 
 import pytest
+from pgkeel.errors import PgkeelError
 from pgkeel.report.documents import Documents
+from pgkeel.report.page import render_page
 from pgkeel.report.summary import summarize
 from pgkeel.report.verdict import Standing, judge
-from unit.report.sample_documents import healthy, troubled
+from unit.report.sample_documents import NOW, healthy, troubled
 
 
 def _judge(documents):
-    return judge(Documents.from_mapping(documents))
+    return judge(Documents.from_mapping(documents), NOW)
 
 
 def test_a_healthy_server_is_in_order():
@@ -97,6 +100,47 @@ def test_each_trouble_alone_is_seen(path, value, standing, clause):
     verdict = _judge(_set(healthy(), path, value))
     assert verdict.standing is standing
     assert clause in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("path", "limit", "clause"),
+    [
+        (("backup", "snapshot_time"), timedelta(hours=26), "the newest backup is more than 26 hours old"),
+        (("drill", "finished"), timedelta(days=8), "the restore drill is more than 8 days old"),
+        (("audit", "finished"), timedelta(days=2), "the audit is more than 2 days old"),
+    ],
+)
+def test_a_proof_is_one_for_a_while(path, limit, clause):
+    just = _judge(_set(healthy(), path, (NOW - limit).isoformat()))
+    assert just.standing is Standing.IN_ORDER
+    old = _judge(_set(healthy(), path, (NOW - limit - timedelta(seconds=1)).isoformat()))
+    assert old.standing is Standing.NOT_PROVED
+    assert old.sentence == f"edtech-db1 is not proved to be in order: {clause}."
+    assert f"{NOW - limit - timedelta(seconds=1):%Y-%m-%d %H:%M} UTC" in old.first
+    for value in (None, (NOW + timedelta(minutes=6)).isoformat()):
+        unknown = _judge(_set(healthy(), path, value))
+        assert unknown.standing is Standing.NOT_PROVED
+        assert "age" in unknown.sentence
+        assert "unknown" in unknown.sentence
+    assert _judge(_set(healthy(), path, (NOW + timedelta(minutes=4)).isoformat())).standing is Standing.IN_ORDER
+    with pytest.raises(PgkeelError, match="not a time with its zone"):
+        _judge(_set(healthy(), path, "2026-03-02T03:00:00"))
+
+
+def test_the_oldest_of_the_newest_backups_counts():
+    documents = healthy()
+    one = documents["backup"]
+    documents["backup"] = {"databases": [one, {**one, "snapshot_time": "2026-02-01T03:00:00Z"}], "finished": one["finished"]}
+    assert "the newest backup is more than 26 hours old" in _judge(documents).sentence
+    del documents["backup"]["databases"][1]["snapshot_time"]
+    assert "the age of the newest backup is unknown" in _judge(documents).sentence
+
+
+def test_the_page_stays_the_same_until_a_proof_is_too_old():
+    documents = Documents.from_mapping(healthy())
+    first, later, too_late = (render_page(documents, NOW + timedelta(hours=hours)) for hours in (0, 15, 40))
+    assert first == later != too_late
+    assert too_late == render_page(documents, NOW + timedelta(hours=41))
 
 
 def test_many_reasons_stay_one_sentence():

@@ -7,17 +7,15 @@ from collections.abc import Iterable
 from ...postgres.catalog import quoted, statistics_days
 from ...report.finding import Finding, Level, Priority
 from ..context import Context
-from ..declared import DeclaredState, state_of
+from ..declared import DeclaredState
 from ..outcome import CouldNotVerify, NotApplicable
 from ..registry import Scope, check
 
 
-def _states(context: Context) -> list[DeclaredState]:
-    declared = [one for one in context.declared_indexes if one.database == context.database]
-    if not declared:
+def _states(context: Context) -> tuple[DeclaredState, ...]:
+    if not context.declared_states:
         raise NotApplicable("no index is declared for this database")
-    actual = context.indexes()
-    return [state_of(one, actual) for one in declared]
+    return context.declared_states
 
 
 @check(
@@ -28,10 +26,13 @@ def _states(context: Context) -> list[DeclaredState]:
     scope=Scope.DATABASE,
 )
 def declared_missing(context: Context) -> Iterable[Finding]:
-    """Declared indexes that are missing, invalid or defined differently."""
-    for state in _states(context):
+    """Declared indexes that are missing, invalid or defined differently, as PostgreSQL itself prints definitions."""
+    states = _states(context)
+    for state in states:
         wanted, actual = state.declared, state.actual
         if actual is None:
+            if state.unverified:
+                continue
             problem = "is missing"
         elif not (actual.valid and actual.ready):
             if actual.being_built:
@@ -48,13 +49,16 @@ def declared_missing(context: Context) -> Iterable[Finding]:
             summary=f"The declared index {wanted.name} on {wanted.table} {problem}.",
             evidence={
                 "table": wanted.table,
-                "declared_columns": list(wanted.columns or ()),
+                "declared_columns": list(wanted.columns),
                 "present": actual is not None,
                 "valid": bool(actual and actual.valid),
                 "definition": actual.definition if actual else "",
             },
             remedy="Run playbooks/site.yml: it builds, repairs and replaces declared indexes concurrently.",
         )
+    unknown = [f"{state.declared.name}: {state.unverified.rstrip('.')}" for state in states if state.unverified]
+    if unknown:
+        raise CouldNotVerify("; ".join(unknown))
 
 
 @check(
@@ -67,9 +71,12 @@ def declared_missing(context: Context) -> Iterable[Finding]:
 def declared_unused(context: Context) -> Iterable[Finding]:
     """Declared indexes without a scan while their tables were read often."""
     limits = context.thresholds
+    states = _states(context)
+    if any(state.actual is None and state.unverified for state in states):
+        raise CouldNotVerify("which index serves a declaration is not known; I08 says why")
     idle = [
         state
-        for state in _states(context)
+        for state in states
         if state.actual
         and state.actual.valid
         and state.actual.scans == 0
