@@ -691,6 +691,7 @@ SAME = {
     "same_expression": ("CREATE INDEX same_expression ON t (lower(k))", {"columns": [{"expression": "LOWER( k )"}]}),
     "same_predicate": ("CREATE INDEX same_predicate ON t (k) WHERE n > 2", {"columns": ["k"], "where": "(n>2)"}),
     "same_include": ("CREATE INDEX same_include ON t (k) INCLUDE (n)", {"columns": ["k"], "include": ["n"]}),
+    "same_function": ("CREATE INDEX same_function ON t (shortened(k))", {"columns": [{"expression": "shortened(k)"}]}),
     "other_name": ("CREATE INDEX by_the_orm ON t (n, k)", {"columns": ["n", "k"]}),
 }
 
@@ -701,6 +702,7 @@ def compared(good: Cluster) -> Iterator[Cluster]:
     with good.connect() as admin:
         admin.execute("CREATE DATABASE compared TEMPLATE template0")
         good.script("compared", "CREATE TABLE t (id int PRIMARY KEY, k text, n int, doc jsonb)")
+        good.script("compared", "CREATE FUNCTION shortened(text) RETURNS text IMMUTABLE RETURN left($1, 3)")
         for statement, _ in [*DIFFERENT.values(), *SAME.values()]:
             good.script("compared", statement)
         yield good

@@ -116,9 +116,9 @@ def read_declared_states(
     connection.read_only = in_recovery
     try:
         with connection.transaction(force_rollback=True):
+            present = indexes(connection)
             # Names in declarations mean what they mean to pg_index: operator classes and functions may be an extension's.
             connection.execute("SET LOCAL search_path TO DEFAULT")
-            present = indexes(connection)
             declared_names = frozenset((one.schema, one.name) for one in declared)
             return tuple(
                 state_of(one, present, _compare(connection, one.declaration, in_recovery=in_recovery), declared_names)

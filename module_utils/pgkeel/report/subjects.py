@@ -133,6 +133,7 @@ def backup_figures(backup: Document) -> tuple[Figure, ...]:
             measured(backup, "tables", "tables", _COUNT, "backup"),
             measured(backup, "rows", "rows", _COUNT, "backup"),
             texts["backup_id"],
+            Figure("snapshot", plain(backup.get("snapshot_time"))),
             Figure("manifest", plain(backup.get("manifest_key"))),
         )
     )
