@@ -102,7 +102,7 @@ function places(inputs) {
           tables.push({
             path,
             table: name.text,
-            callee,
+            variable: ts.isVariableDeclaration(node.parent) ? node.parent.name.getText(file) : "",
             body_start: body.getStart(file),
             body_end: body.getEnd(),
             columns: body.properties.filter(ts.isPropertyAssignment).map((property) => ({

@@ -65,7 +65,8 @@ _INDEXES = f"""
     SELECT {_NAME}, i.relname, m.amname, x.indisunique, x.indnullsnotdistinct, x.indisvalid AND x.indisready,
            pg_get_expr(x.indpred, x.indrelid), k.number > x.indnkeyatts,
            coalesce(
-               (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = x.indrelid AND a.attnum = nullif(x.indkey[k.number - 1], 0)),
+               (SELECT a.attname FROM pg_attribute a
+                 WHERE a.attrelid = x.indrelid AND a.attnum = nullif(x.indkey[k.number - 1], 0)),
                pg_get_indexdef(x.indexrelid, k.number, false)
            ),
            coalesce((x.indoption[k.number - 1] & 1) = 1, false), coalesce((x.indoption[k.number - 1] & 2) = 2, false),

@@ -10,7 +10,6 @@ from typing import TypeVar
 from .difference import NOTHING, Difference, Kind, Side
 from .model import Column, ForeignKey, Index, Schema, Table
 
-
 T = TypeVar("T")
 
 

@@ -29,7 +29,9 @@ def compare_types(truth: Side, expected: TypedSchema, actual: TypedSchema) -> li
                         _difference(truth, Kind.MISSING_COLUMN, table, name, describe(wanted[name]), NOTHING, urgent=urgent)
                     )
                 else:
-                    found += _column(truth, table, wanted[name], has[name], _enum_of(expected, wanted[name]) in wrong_enums)
+                    found += _column(
+                        truth, table, wanted[name], has[name], enum_differs=_enum_of(expected, wanted[name]) in wrong_enums
+                    )
             for name in has:
                 if name not in wanted:
                     found.append(_difference(truth, Kind.EXTRA_COLUMN, table, name, NOTHING, describe(has[name]), urgent=True))
@@ -92,7 +94,7 @@ def _enum_of(schema: TypedSchema, column: TypedColumn) -> str:
     return next((name for name, values in schema.enums.items() if plain in (name, _union(values))), "")
 
 
-def _column(truth: Side, table: str, expected: TypedColumn, actual: TypedColumn, enum_differs: bool) -> Iterator[Difference]:
+def _column(truth: Side, table: str, expected: TypedColumn, actual: TypedColumn, *, enum_differs: bool) -> Iterator[Difference]:
     name = expected.name
     if expected.type != actual.type and expected.type not in _ANYTHING and not enum_differs:
         yield _difference(truth, Kind.TYPE, table, name, expected.type, actual.type, urgent=False)

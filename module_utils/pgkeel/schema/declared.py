@@ -105,14 +105,13 @@ def _drizzle(given: Mapping[str, Any]) -> DeclaredTables:
 def _kysely(given: Mapping[str, Any]) -> DeclaredTypes:
     if given.get("problem"):
         return DeclaredTypes(problem=str(given["problem"]))
-    generated = given.get("generated")
-    usable = bool(generated) and not generated.get("problem")
+    generated: Mapping[str, Any] = given.get("generated") or {}
     return DeclaredTypes(
         types=_types(given),
-        generated=_types(generated) if usable else None,
-        generation_problem=str((generated or {}).get("problem") or ""),
-        configured=bool((generated or {}).get("configured")),
-        camel_case=bool((generated or {}).get("camel_case")),
+        generated=_types(generated) if generated and not generated.get("problem") else None,
+        generation_problem=str(generated.get("problem") or ""),
+        configured=bool(generated.get("configured")),
+        camel_case=bool(generated.get("camel_case")),
         same_text=given.get("same_text"),
     )
 

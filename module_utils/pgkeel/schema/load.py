@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psycopg
@@ -49,7 +49,7 @@ _UNFIT = {"42804", "42830", "42P01", "42703"}
 class Loaded:
     """A side as PostgreSQL sees it."""
 
-    schema: Schema = Schema({})
+    schema: Schema = field(default_factory=lambda: Schema({}))
     problem: str = ""
     """Why the SQL could not be loaded; empty when it could."""
     rejected: tuple[Rejected, ...] = ()
