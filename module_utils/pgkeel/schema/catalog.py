@@ -70,7 +70,8 @@ _INDEXES = f"""
                pg_get_indexdef(x.indexrelid, k.number, false)
            ),
            coalesce((x.indoption[k.number - 1] & 1) = 1, false), coalesce((x.indoption[k.number - 1] & 2) = 2, false),
-           (SELECT o.opcname FROM pg_opclass o WHERE o.oid = x.indclass[k.number - 1] AND NOT o.opcdefault)
+           (SELECT o.opcname FROM pg_opclass o WHERE o.oid = x.indclass[k.number - 1] AND NOT o.opcdefault),
+           pg_get_indexdef(x.indexrelid)
     {_TABLES}
     JOIN pg_index x ON x.indrelid = c.oid AND NOT x.indisprimary
     JOIN pg_class i ON i.oid = x.indexrelid
@@ -123,5 +124,5 @@ def _indexes(connection: Connection) -> dict[str, list[Index]]:
         _, _, method, unique, not_distinct, valid, predicate, *_ = rows[0]
         keys = tuple(IndexKey(row[8], row[9], row[10], row[11] or "") for row in rows if not row[7])
         include = tuple(row[8] for row in rows if row[7])
-        found[table].append(Index(name, keys, method, unique, not_distinct, include, predicate or "", valid))
+        found[table].append(Index(name, keys, method, unique, not_distinct, include, predicate or "", valid, rows[0][12]))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .difference import NOTHING, Difference, Kind, Side
-from .model import Schema, TypedColumn, TypedSchema
+from .model import Column, Schema, TypedColumn, TypedSchema
 
 # What a type that accepts anything is called: any narrower type is as right (a typed JSON document, say).
 _ANYTHING = {"unknown", "any"}
@@ -18,15 +18,15 @@ def compare_types(truth: Side, expected: TypedSchema, actual: TypedSchema) -> li
     for table in sorted({*expected.tables, *actual.tables}):
         wanted, has = expected.tables.get(table), actual.tables.get(table)
         if has is None:
-            found.append(_difference(truth, Kind.MISSING_TABLE, table, "", "a table", NOTHING))
+            found.append(_difference(truth, Kind.MISSING_TABLE, (table, ""), "a table", NOTHING))
         elif wanted is None:
-            found.append(_difference(truth, Kind.EXTRA_TABLE, table, "", NOTHING, "a table", urgent=True))
+            found.append(_difference(truth, Kind.EXTRA_TABLE, (table, ""), NOTHING, "a table", urgent=True))
         else:
             for name in wanted:
                 if name not in has:
                     urgent = not wanted[name].nullable and not wanted[name].generated
                     found.append(
-                        _difference(truth, Kind.MISSING_COLUMN, table, name, describe(wanted[name]), NOTHING, urgent=urgent)
+                        _difference(truth, Kind.MISSING_COLUMN, (table, name), describe(wanted[name]), NOTHING, urgent=urgent)
                     )
                 else:
                     found += _column(
@@ -34,7 +34,7 @@ def compare_types(truth: Side, expected: TypedSchema, actual: TypedSchema) -> li
                     )
             for name in has:
                 if name not in wanted:
-                    found.append(_difference(truth, Kind.EXTRA_COLUMN, table, name, NOTHING, describe(has[name]), urgent=True))
+                    found.append(_difference(truth, Kind.EXTRA_COLUMN, (table, name), NOTHING, describe(has[name]), urgent=True))
     return found
 
 
@@ -45,13 +45,15 @@ def types_of(schema: Schema, actual: TypedSchema) -> TypedSchema:
     the generator knows what it chose.
     """
 
-    def column(table: str, name: str, nullable: bool, default: str) -> TypedColumn:
-        written = actual.tables.get(table, {}).get(name)
-        return TypedColumn(name, written.type if written else "a column", nullable, bool(default))
+    def column(table: str, one: Column) -> TypedColumn:
+        written = actual.tables.get(table, {}).get(one.name)
+        # Prisma calls a list never null, though its column can be.
+        nullable = written.nullable if written and one.type.endswith("[]") else one.nullable
+        return TypedColumn(one.name, written.type if written else "a column", nullable, bool(one.default))
 
     return TypedSchema(
         {
-            table.name: {one.name: column(table.name, one.name, one.nullable, one.default) for one in table.columns.values()}
+            table.name: {one.name: column(table.name, one) for one in table.columns.values()}
             for table in schema.tables.values()
         },
         actual.enums,
@@ -65,9 +67,10 @@ def describe(column: TypedColumn) -> str:
 
 
 def _difference(
-    truth: Side, kind: Kind, table: str, column: str, expected: str, actual: str, *, urgent: bool = False
+    truth: Side, kind: Kind, place: tuple[str, str], expected: str, actual: str, *, urgent: bool = False
 ) -> Difference:
-    return Difference(truth, Side.KYSELY, kind, table, column, expected, actual, urgent)
+    """`place` is table and column."""
+    return Difference(truth, Side.KYSELY, kind, *place, expected, actual, urgent)
 
 
 def _enums(truth: Side, expected: TypedSchema, actual: TypedSchema) -> Iterator[Difference]:
@@ -78,9 +81,9 @@ def _enums(truth: Side, expected: TypedSchema, actual: TypedSchema) -> Iterator[
             if _union(values) not in written and any(
                 _enum_of(expected, column) == name for table in expected.tables.values() for column in table.values()
             ):
-                yield _difference(truth, Kind.MISSING_ENUM, "", name, ", ".join(values), NOTHING)
+                yield _difference(truth, Kind.MISSING_ENUM, ("", name), ", ".join(values), NOTHING)
         elif set(values) != set(actual.enums[name]):
-            yield _difference(truth, Kind.ENUM, "", name, ", ".join(values), ", ".join(actual.enums[name]), urgent=True)
+            yield _difference(truth, Kind.ENUM, ("", name), ", ".join(values), ", ".join(actual.enums[name]), urgent=True)
 
 
 def _union(values: tuple[str, ...]) -> str:
@@ -97,13 +100,13 @@ def _enum_of(schema: TypedSchema, column: TypedColumn) -> str:
 def _column(truth: Side, table: str, expected: TypedColumn, actual: TypedColumn, *, enum_differs: bool) -> Iterator[Difference]:
     name = expected.name
     if expected.type != actual.type and expected.type not in _ANYTHING and not enum_differs:
-        yield _difference(truth, Kind.TYPE, table, name, expected.type, actual.type, urgent=False)
+        yield _difference(truth, Kind.TYPE, (table, name), expected.type, actual.type, urgent=False)
     if expected.nullable != actual.nullable and not (expected.type in _ANYTHING and actual.type in _ANYTHING):
-        yield _difference(truth, Kind.NULLABILITY, table, name, _null(expected), _null(actual))
+        yield _difference(truth, Kind.NULLABILITY, (table, name), _null(expected), _null(actual))
     if expected.generated != actual.generated:
         # Types that allow an insert without a value that nothing fills in.
         urgent = actual.generated and not expected.nullable
-        yield _difference(truth, Kind.GENERATED, table, name, _generated(expected), _generated(actual), urgent=urgent)
+        yield _difference(truth, Kind.GENERATED, (table, name), _generated(expected), _generated(actual), urgent=urgent)
 
 
 def _null(column: TypedColumn) -> str:

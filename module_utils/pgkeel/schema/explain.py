@@ -23,6 +23,7 @@ class Sources:
     types: TypedSchema | None = None
     """Kysely's committed types."""
     generated: TypedSchema | None = None
+    live: Schema | None = None
 
 
 def explain(differences: Sequence[Difference], sources: Sources) -> list[Difference]:
@@ -44,7 +45,7 @@ def _explained(one: Difference, everything: Sequence[Difference], sources: Sourc
         return replace(one, impact=impact, fix=_drizzle_fix(one, everything, sources), patch=combined_patch([one], sources))
     if one.wrong is Side.KYSELY:
         return replace(one, impact=impact, fix=_kysely_fix(one, sources))
-    return replace(one, impact=impact, fix=_live_fix(one))
+    return replace(one, impact=impact, fix=_live_fix(one, sources.live))
 
 
 # ---- impact ----------------------------------------------------------------------------------------------------------------
@@ -244,7 +245,15 @@ def _kysely_fix(one: Difference, sources: Sources) -> str:
     return _REGENERATE
 
 
-def _live_fix(one: Difference) -> str:
+def _live_fix(one: Difference, live: Schema | None) -> str:
+    indexes = live.tables[one.table].indexes if live and one.table in live.tables else ()
+    made = next((index.definition for index in indexes if ",".join(index.columns) == one.column and index.definition), "")
+    if one.expected == NOTHING and one.kind in (Kind.INDEX, Kind.UNIQUE) and made:
+        statement = made.replace(" INDEX ", " INDEX IF NOT EXISTS ", 1)
+        return (
+            "Declare it in schema.prisma, or where Prisma cannot express it, give it a migration file "
+            f"(npx prisma migrate dev --create-only) with: {statement};"
+        )
     if one.actual == NOTHING:
         return "Deploy the migration that makes it: npx prisma migrate deploy; where there is none, npx prisma migrate dev"
     if one.expected == NOTHING:

@@ -65,6 +65,8 @@ class Index:
     include: tuple[str, ...] = ()
     predicate: str = ""
     valid: bool = True
+    definition: str = field(default="", compare=False)
+    """The statement that makes it."""
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from ..errors import PgkeelError
 
+SIDES = ("prisma", "drizzle", "kysely")
 OLDEST_NODE = 20
 READ_SECONDS = 120.0
 INSTALL_SECONDS = 600.0
@@ -63,7 +64,7 @@ def install(package: Path, cache: Path, *, development: bool = False) -> Path:
     for path in (package / "package.json", package / "package-lock.json", package / ".npmrc", *programs):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     lock_digest = hashlib.sha256((package / "package-lock.json").read_bytes() + bytes([development])).hexdigest()[:12]
-    folder = cache / lock_digest
+    folder = cache.absolute() / lock_digest
     folder.mkdir(parents=True, exist_ok=True, mode=0o755)
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -110,18 +111,21 @@ def read_sides(programs: Path, request: Mapping[str, str]) -> dict[str, Any]:
 
     A reader that fails gives `{"problem": sentence}`: one broken file is no reason to know nothing of the others.
     """
-    sides = [side for side in ("prisma", "drizzle", "kysely") if request.get(side)]
+    sides = [side for side in SIDES if request.get(side)]
     with ThreadPoolExecutor(max_workers=len(sides) or 1) as pool:
         return dict(zip(sides, pool.map(lambda side: _read(programs, side, request), sides), strict=True))
 
 
 def _read(programs: Path, side: str, request: Mapping[str, str]) -> dict[str, Any]:
-    given = Path(request[side])
+    given = Path(request[side]).absolute()
     if not given.exists():
         return {"problem": f"{given} does not exist"}
     with tempfile.TemporaryDirectory(prefix="pgkeel-orm-") as folder:
         asked, answered = Path(folder, "request.json"), Path(folder, "answer.json")
-        asked.write_text(json.dumps(dict(request)), encoding="utf-8")
+        asked.write_text(
+            json.dumps({**request, **{name: str(Path(request[name]).absolute()) for name in SIDES if request.get(name)}}),
+            encoding="utf-8",
+        )
         # An application's files are programs: they get nothing of this process' environment but where to find Node.
         environment = {"PATH": os.environ.get("PATH", ""), "HOME": folder, "TMPDIR": folder, "NO_COLOR": "1", "LC_ALL": "C.UTF-8"}
         command = ["node", "--no-warnings", str(programs / f"read_{side}.mjs"), str(asked), str(answered)]
@@ -133,6 +137,7 @@ def _read(programs: Path, side: str, request: Mapping[str, str]) -> dict[str, An
             return {"problem": f"its tool did not end within {READ_SECONDS:.0f} s"}
         if not answered.exists():
             said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-            return {"problem": f"its tool ended with status {done.returncode}: {' '.join(said[-3:])[:500] or 'it said nothing'}"}
+            told = next((line for line in said if "Error" in line), " ".join(said[-3:]))
+            return {"problem": f"its tool ended with status {done.returncode}: {told[:500] or 'it said nothing'}"}
         result: dict[str, Any] = json.loads(answered.read_text(encoding="utf-8"))
         return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -109,6 +109,8 @@ class _Known:
     types: TypedSchema | None = None
     production: Production | None = None
     migrated: Loaded | None = None
+    elsewhere: tuple[str, ...] = ()
+    """Tables of the live database in schemas that no ORM manages."""
 
     @property
     def sides(self) -> list[Side]:
@@ -152,6 +154,8 @@ def run(request: Request) -> Result:
     notes = [*(declared.drizzle.notes if declared.drizzle else ())]
     if known.migrated and known.migrated.problem:
         notes.append(f"The application's migrations do not run on an empty database: {known.migrated.problem}.")
+    if known.elsewhere:
+        notes.append(f"Not compared, in schemas that no ORM manages: {', '.join(known.elsewhere)}.")
     return Result(
         verdict=_overall([pair for pair in pairs if pair.name in told]),
         type_safety_percent=None if blind else type_safety_percent(compared),
@@ -199,12 +203,24 @@ def _read_live(known: _Known, login: Login) -> None:
         with connect(login) as session:
             session.execute("SET default_transaction_read_only = on")
             session.execute("SET statement_timeout = '60s'")
-            known.schemas[Side.LIVE] = read_schema(session, BOOKKEEPING)
+            known.schemas[Side.LIVE], known.elsewhere = _managed(read_schema(session, BOOKKEEPING), known.schemas.values())
             known.production = read_production(session)
     except PgkeelError as error:
         known.problems[Side.LIVE] = str(error)
     except psycopg.Error as error:
         known.problems[Side.LIVE] = f"The live database could not be read: {error.diag.message_primary or error}"
+
+
+def _managed(live: Schema, declared: Iterable[Schema]) -> tuple[Schema, tuple[str, ...]]:
+    """The live schema without the namespaces that no ORM speaks of, and the tables that are in these."""
+
+    def namespace(name: str) -> str:
+        return name.partition(".")[0] if "." in name else "public"
+
+    spoken = {"public"} | {namespace(name) for schema in declared for name in (*schema.tables, *schema.enums)}
+    ours = {name: table for name, table in live.tables.items() if namespace(name) in spoken}
+    enums = {name: values for name, values in live.enums.items() if namespace(name) in spoken}
+    return Schema(ours, enums), tuple(sorted(set(live.tables) - set(ours)))
 
 
 def _pairs(sides: Sequence[Side]) -> list[tuple[Side, Side]]:
@@ -305,6 +321,7 @@ def _sources(known: _Known, declared: Declarations) -> Sources:
         drizzle=DrizzleSource(drizzle, prisma) if readable and prisma and drizzle else None,
         types=known.types,
         generated=kysely.generated if kysely else None,
+        live=known.schemas.get(Side.LIVE),
     )
 
 
