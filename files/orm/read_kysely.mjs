@@ -75,9 +75,11 @@ function selectedOf(checker, type) {
 function columnOf(checker, symbol) {
   const whole = checker.getTypeOfSymbol(symbol);
   const selected = selectedOf(checker, whole);
+  // An insert may leave out what accepts undefined, as `unknown` does too.
+  const absent = ts.TypeFlags.Undefined | ts.TypeFlags.Unknown | ts.TypeFlags.Any;
   const generated = members(whole).some((part) => {
     const insert = propertyType(checker, part, "__insert__");
-    return insert && (isNever(insert) || members(insert).some((one) => one.flags & ts.TypeFlags.Undefined));
+    return Boolean(insert) && (isNever(insert) || members(insert).some((one) => one.flags & absent));
   });
   const nothing = ts.TypeFlags.Null | ts.TypeFlags.Undefined;
   const values = selected.filter((one) => !(one.flags & nothing));
