@@ -87,6 +87,15 @@ function tablesOf(exported, casing) {
   return [...tables].map(([table, columns]) => ({ table, columns }));
 }
 
+/** The variable that a call is assigned to, where its statement begins, and whether that is exported. */
+function declarationOf(call, file) {
+  const declaration = call.parent;
+  if (!ts.isVariableDeclaration(declaration)) return { variable: "", statement: null, exported: false };
+  const statement = declaration.parent.parent;
+  const exported = ts.canHaveModifiers(statement) && (ts.getModifiers(statement) ?? []).some((one) => one.kind === ts.SyntaxKind.ExportKeyword);
+  return { variable: declaration.name.getText(file), statement: statement.getStart(file), exported: Boolean(exported) };
+}
+
 /** Every `…Table("name", { … })` and `…Enum("name", [ … ])` in the sources, with offsets into the file. */
 function places(inputs) {
   const tables = [];
@@ -102,7 +111,7 @@ function places(inputs) {
           tables.push({
             path,
             table: name.text,
-            variable: ts.isVariableDeclaration(node.parent) ? node.parent.name.getText(file) : "",
+            ...declarationOf(node, file),
             body_start: body.getStart(file),
             body_end: body.getEnd(),
             columns: body.properties.filter(ts.isPropertyAssignment).map((property) => ({

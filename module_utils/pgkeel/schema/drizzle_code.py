@@ -79,7 +79,7 @@ def column_code(schema: Schema, table: str, column: Column, names: Names) -> Cod
         parts.append(".unique()")
     for key in found.foreign_keys:
         if key.columns == (column.name,):
-            parts.append(_references(key, names))
+            parts.append(_references(key, table, names))
     return Code("".join(parts), frozenset(imports))
 
 
@@ -201,7 +201,7 @@ def _default(column: Column) -> Code | None:
     return Code(f".default(sql`{quoted}`)", frozenset({"sql"}))
 
 
-def _references(key: ForeignKey, names: Names) -> str:
+def _references(key: ForeignKey, table: str, names: Names) -> str:
     variable = names.tables.get(key.table)
     if not variable:
         return ""
@@ -212,4 +212,6 @@ def _references(key: ForeignKey, names: Names) -> str:
     ]
     options = f", {{ {', '.join(actions)} }}" if actions else ""
     target = f"{variable}.{names.property(key.table, key.referenced[0])}"
-    return f".references((): AnyPgColumn => {target}{options})"
+    # TypeScript cannot infer a type that refers to itself.
+    returned = ": AnyPgColumn" if key.table == table else ""
+    return f".references((){returned} => {target}{options})"

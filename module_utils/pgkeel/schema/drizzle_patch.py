@@ -91,7 +91,15 @@ class DrizzleSource:
             return None
         return next((one for one in found["columns"] if one["property"] == declared.property), None)
 
+    def unexported(self, table: str) -> bool:
+        """Whether the files have the table and do not export it, so that Drizzle's tools cannot see it."""
+        found = self._tables.get(table)
+        return found is not None and table not in self._declared.tables and found["statement"] is not None and not found["exported"]
+
     def _new_table(self, schema: Schema, table: str) -> list[Edit]:
+        if self.unexported(table):
+            found = self._tables[table]
+            return [Edit(found["path"], found["statement"], found["statement"], "export ")]
         return self._appended(table_code(schema, schema.tables[table], self.names))
 
     def _new_enum(self, schema: Schema, enum: str) -> list[Edit]:
@@ -185,8 +193,9 @@ def _edited(text: str, edits: Sequence[Edit]) -> str:
 
 def _imported(text: str, module: str, names: Iterable[str]) -> str:
     """The text with `names` imported from `module`."""
-    statement = re.search(r"import\s*\{([^}]*)\}\s*from\s*(['\"])" + re.escape(module) + r"\2", text)
-    present = {name.strip().removeprefix("type ") for name in statement[1].split(",")} if statement else set()
+    statements = list(re.finditer(r"import\s*(?:type\s*)?\{([^}]*)\}\s*from\s*(['\"])" + re.escape(module) + r"\2", text))
+    present = {name.strip().removeprefix("type ").split(" as ")[0] for one in statements for name in one[1].split(",")}
+    statement = next((one for one in statements if not re.match(r"import\s*type", one[0])), None)
     missing = [f"type {name}" if name == "AnyPgColumn" else name for name in sorted(set(names) - present)]
     if not missing:
         return text

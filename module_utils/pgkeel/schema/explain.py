@@ -194,6 +194,8 @@ def _drizzle_fix(one: Difference, everything: Sequence[Difference], sources: Sou
     column = truth.tables[one.table].columns.get(one.column) if one.table in truth.tables else None
     code = column_code(truth, one.table, column, source.names) if column else None
     match one.kind:
+        case Kind.MISSING_TABLE if source.unexported(one.table):
+            return f"{where}export the table {one.table}: what is not exported does not exist for Drizzle's tools"
         case Kind.MISSING_TABLE:
             return f"Add the table {one.table} to the Drizzle schema; Prisma's columns are in the patch"
         case Kind.EXTRA_TABLE:
