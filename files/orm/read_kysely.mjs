@@ -18,6 +18,16 @@ const NAMES = ["DB", "Database"];
 // Node's own type, which an application has from @types/node.
 const AMBIENT = "interface Buffer extends Uint8Array {}\n";
 
+/** What the files import from kysely by name; a name that no file can have where they import it in another way. */
+function imported(files) {
+  return files.flatMap((path) =>
+    [...readFileSync(path, "utf8").matchAll(/(?:import|export)\s+(?:type\s+)?([^;]*?)\s+from\s+["']kysely["']/g)].flatMap(([, what]) => {
+      const list = /^\{([^}]*)\}$/.exec(what);
+      return list ? list[1].split(",").map((one) => one.replace(/\btype\b|\bas\b.*/g, "").trim()).filter(Boolean) : ["?"];
+    }),
+  );
+}
+
 function compile(files) {
   const options = {
     target: ts.ScriptTarget.ES2022,
@@ -36,8 +46,11 @@ function compile(files) {
   host.fileExists = (name) => name === ambient || fileExists.call(host, name);
   host.getSourceFile = (name, ...rest) =>
     name === ambient ? ts.createSourceFile(name, AMBIENT, ts.ScriptTarget.ES2022) : getSourceFile.call(host, name, ...rest);
-  // One kysely, ours: an application that is not installed has none.
-  const kysely = require.resolve("kysely").replace(/\.[cm]?js$/, ".d.ts");
+  // One kysely, ours: an application that is not installed has none. Where the file with the column types has all that is imported,
+  // the rest of kysely, hundreds of files, need not be read.
+  const whole = require.resolve("kysely").replace(/\.[cm]?js$/, ".d.ts");
+  const small = join(dirname(whole), "util", "column-type.d.ts");
+  const kysely = existsSync(small) && imported(files).every((name) => readFileSync(small, "utf8").includes(`export type ${name}<`)) ? small : whole;
   host.resolveModuleNameLiterals = (literals, containing, redirected, compilerOptions) =>
     literals.map(({ text }) =>
       text === "kysely"
