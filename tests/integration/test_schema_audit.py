@@ -291,3 +291,123 @@ def test_every_class_of_fault_is_one_finding_a_fact(audit: Audit, app: Path, liv
             ("primary_key", "Lesson", "courseId,position"),
         )
     }
+
+
+# ---- what cannot be verified -----------------------------------------------------------------------------------------------
+
+
+def test_what_a_tool_drops_could_not_be_verified(audit: Audit, app: Path) -> None:
+    """Prisma's generators leave out Unsupported columns: Drizzle is compared with the database, Kysely cannot be."""
+    swap(app / "prisma/school.prisma", ("  body      String\n", '  body      String\n  search    Unsupported("tsvector")?\n'))
+    swap(
+        app / "drizzle/tables/people.ts",
+        ("import { index,", "import { customType, index,"),
+        (
+            "export const users",
+            'const tsvector = customType<{ data: string }>({ dataType: () => "tsvector" });\n\nexport const users',
+        ),
+        ('    body: text("body").notNull(),\n', '    body: text("body").notNull(),\n    search: tsvector("search"),\n'),
+    )
+    result = audit(app)
+    assert facts(result) == set()
+    assert {pair["pair"]: pair["verdict"] for pair in result["pairs"]}["prisma-drizzle"] == "consistent"
+    assert result["verdict"] == "could not verify"
+    assert any("Post.search" in reason for reason in result["could_not_verify"])
+    assert result["type_safety_percent"] < 100
+
+
+def test_a_side_that_cannot_be_read_is_never_consistent(audit: Audit, app: Path) -> None:
+    swap(app / "drizzle/enums.ts", ('["EASY", "HARD"]', '["EASY", "HARD"'))
+    result = audit(app)
+    assert facts(result) == set()
+    assert result["verdict"] == "could not verify"
+    assert result["type_safety_percent"] is None
+    assert any("enums.ts" in reason for reason in result["could_not_verify"])
+    assert criteria(result)["Drizzle mirrors Prisma"] == "could not verify"
+
+
+def test_sql_that_postgresql_refuses_could_not_be_verified(audit: Audit, app: Path) -> None:
+    swap(
+        app / "drizzle/tables/people.ts",
+        (
+            'nickname: varchar("nickname", { length: 40 })',
+            'nickname: varchar("nickname", { length: 40 }).default(sql`no_such_function()`)',
+        ),
+    )
+    result = audit(app)
+    assert result["verdict"] == "could not verify"
+    assert any("no_such_function" in reason for reason in result["could_not_verify"])
+
+
+def test_a_foreign_key_that_cannot_be_created_is_the_type_that_differs(audit: Audit, app: Path) -> None:
+    """uuid where the database has text: one finding, and its foreign keys are none of their own."""
+    swap(
+        app / "drizzle/tables/people.ts",
+        ("import { index,", "import { uuid, index,"),
+        ('pgTable("User", {\n  id: text("id")', 'pgTable("User", {\n  id: uuid("id")'),
+    )
+    result = audit(app)
+    assert facts(result) == {("prisma-drizzle", "type", "User", "id")}
+    assert result["could_not_verify"] == []
+
+
+# ---- objects that no migration made ----------------------------------------------------------------------------------------
+
+
+def test_an_index_that_a_migration_made_is_no_difference(audit: Audit, app: Path, live: tuple[str, psycopg.Connection]) -> None:
+    """Prisma's language has no partial indexes: a migration by hand is the way, and is recognised by running it."""
+    statement = """CREATE INDEX recent ON "Post" ("createdAt") WHERE public"""
+    live[1].execute(statement)
+    before = audit(app, live[0])
+    assert facts(before) == {("prisma-live", "index", "Post", "createdAt")}
+    assert "CREATE INDEX IF NOT EXISTS recent" in before["findings"][0]["fix"]
+    assert criteria(before)["No manual SQL: a migration made every object"] == "no"
+
+    folder = app / "prisma/migrations/20250201000000_recent"
+    folder.mkdir()
+    (folder / "migration.sql").write_text(statement)
+    after = audit(app, live[0])
+    assert facts(after) == set()
+    assert criteria(after)["No manual SQL: a migration made every object"] == "yes"
+    # It was made by hand all the same: Prisma's bookkeeping does not know of it.
+    assert criteria(after)["Prisma owns the migrations"] == "no"
+
+
+# ---- size ------------------------------------------------------------------------------------------------------------------
+
+MODELS = 200
+
+
+def test_two_hundred_models_take_twenty_seconds(audit: Audit, tmp_path: Path) -> None:
+    app = tmp_path / "large"
+    for name in ("prisma", "drizzle", "kysely"):
+        (app / name).mkdir(parents=True)
+    prisma, drizzle, kysely = ['datasource db {\n  provider = "postgresql"\n}\n'], [], []
+    for number in range(MODELS):
+        fields = "".join(f"  field{one} String?\n" for one in range(12))
+        prisma.append(
+            f"model Model{number} {{\n  id Int @id @default(autoincrement())\n{fields}  @@index([field1, field2])\n}}\n"
+        )
+        columns = "".join(f'  field{one}: text("field{one}"),\n' for one in range(12))
+        drizzle.append(
+            f'export const model{number} = pgTable("Model{number}", {{\n  id: serial("id").primaryKey(),\n{columns}}}, '
+            f'(t) => [index("i{number}").on(t.field1, t.field2)]);\n'
+        )
+        types = "".join(f"  field{one}: string | null;\n" for one in range(12))
+        kysely.append(f"export type Model{number} = {{\n  id: Generated<number>;\n{types}}};\n")
+    (app / "prisma/schema.prisma").write_text("".join(prisma))
+    (app / "drizzle/schema.ts").write_text(
+        'import { index, pgTable, serial, text } from "drizzle-orm/pg-core";\n' + "".join(drizzle)
+    )
+    tables = "".join(f"  Model{number}: Model{number};\n" for number in range(MODELS))
+    (app / "kysely/types.ts").write_text(
+        'import type { Generated } from "kysely";\n' + "".join(kysely) + f"export type DB = {{\n{tables}}};\n"
+    )
+    audit(app)  # whatever is installed and cached once
+    started = time.monotonic()
+    result = audit(app)
+    seconds = time.monotonic() - started
+    assert facts(result) == set()
+    assert result["verdict"] == "consistent"
+    print(f"{MODELS} models: {seconds:.1f} s")
+    assert seconds < 20
