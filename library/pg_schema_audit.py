@@ -28,7 +28,8 @@ options:
     elements: str
     default: [BehaviorLog]
   ground_dir:
-    description: Directory for throwaway clusters, owned by the OS user that runs this and used by nothing else but restore drills.
+    description:
+      - Directory for throwaway clusters, owned by the OS user that runs this and used by nothing else but restore drills.
     type: path
     default: /var/lib/postgresql/pgkeel-proving-ground
   bin_dir:

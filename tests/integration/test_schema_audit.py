@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -147,8 +147,8 @@ def break_drizzle(app: Path) -> set[Fact]:
         ('jsonb("metadata").notNull()', 'jsonb("metadata")'),
         ("notNull().$onUpdate(() => new Date())", "notNull().defaultNow()"),
         (
-            '  (table) => [index("by_author").on(table.authorId, table.createdAt.desc()), index("by_time").on(table.createdAt)],\n',
-            '  (table) => [index("by_author").on(table.authorId, table.createdAt)],\n',
+            'index("by_author").on(table.authorId, table.createdAt.desc()), index("by_time").on(table.createdAt)',
+            'index("by_author").on(table.authorId, table.createdAt)',
         ),
         ('{ onDelete: "cascade", onUpdate: "cascade" }', '{ onDelete: "restrict", onUpdate: "cascade" }'),
         ('public: boolean("public").notNull().default(false)', 'public: boolean("public").notNull().default(true)'),
@@ -168,7 +168,8 @@ def break_drizzle(app: Path) -> set[Fact]:
     )
     swap(app / "drizzle/enums.ts", ('"TEACHER", "ADMIN"', '"TUTOR", "ADMIN"'))
     (app / "drizzle/extra.ts").write_text(
-        'import { pgTable, text } from "drizzle-orm/pg-core";\nexport const legacy = pgTable("Legacy", { id: text("id").primaryKey() });\n'
+        'import { pgTable, text } from "drizzle-orm/pg-core";\n'
+        'export const legacy = pgTable("Legacy", { id: text("id").primaryKey() });\n'
     )
     return {
         ("prisma-drizzle", *fact)
@@ -409,5 +410,4 @@ def test_two_hundred_models_take_twenty_seconds(audit: Audit, tmp_path: Path) ->
     seconds = time.monotonic() - started
     assert facts(result) == set()
     assert result["verdict"] == "consistent"
-    print(f"{MODELS} models: {seconds:.1f} s")
-    assert seconds < 20
+    assert seconds < 20, f"{MODELS} models took {seconds:.1f} s"

@@ -58,7 +58,7 @@ _CONSTRAINTS = f"""
     LEFT JOIN pg_namespace rn ON rn.oid = r.relnamespace
     WHERE {_OURS}
     ORDER BY 1, k.conname
-"""
+"""  # noqa: S608 - constants of this file
 
 # indoption: bit 0 descending, bit 1 nulls first (pg_index in the manual).
 _INDEXES = f"""
@@ -79,7 +79,7 @@ _INDEXES = f"""
     CROSS JOIN LATERAL generate_series(1, x.indnatts) AS k (number)
     WHERE {_OURS}
     ORDER BY 1, 2, k.number
-"""
+"""  # noqa: S608 - constants of this file
 
 _ENUMS = """
     SELECT CASE n.nspname WHEN 'public' THEN t.typname::text ELSE n.nspname || '.' || t.typname END,

@@ -52,10 +52,7 @@ def types_of(schema: Schema, actual: TypedSchema) -> TypedSchema:
         return TypedColumn(one.name, written.type if written else "a column", nullable, bool(one.default))
 
     return TypedSchema(
-        {
-            table.name: {one.name: column(table.name, one) for one in table.columns.values()}
-            for table in schema.tables.values()
-        },
+        {table.name: {one.name: column(table.name, one) for one in table.columns.values()} for table in schema.tables.values()},
         actual.enums,
     )
 

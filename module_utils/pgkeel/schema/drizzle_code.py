@@ -77,9 +77,7 @@ def column_code(schema: Schema, table: str, column: Column, names: Names) -> Cod
     parts.append(default.text)
     if any(index.unique and index.columns == (column.name,) and not index.predicate for index in found.indexes):
         parts.append(".unique()")
-    for key in found.foreign_keys:
-        if key.columns == (column.name,):
-            parts.append(_references(key, table, names))
+    parts += [_references(key, table, names) for key in found.foreign_keys if key.columns == (column.name,)]
     return Code("".join(parts), frozenset(imports))
 
 
@@ -176,7 +174,7 @@ def _typed(base: str, name: str) -> Code | None:
     return None
 
 
-def _default(column: Column) -> Code | None:
+def _default(column: Column) -> Code | None:  # noqa: PLR0911 - one return a form of default
     """The default; None for one whose function the database does not know and we do not either (cuid, nanoid …)."""
     if column.client:
         return Code(_CLIENT[column.client]) if column.client in _CLIENT else None

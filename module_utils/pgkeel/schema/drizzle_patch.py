@@ -61,8 +61,9 @@ class DrizzleSource:
         found, here = self._tables.get(table), self._property(table, column)
         return self.texts[found["path"]][here["start"] : here["end"]] if found and here else ""
 
-    def edits(self, schema: Schema, difference: Difference) -> list[Edit]:
+    def edits(self, schema: Schema, difference: Difference) -> list[Edit]:  # noqa: PLR0911 - one return a kind
         """What mends a difference; empty where that cannot be derived."""
+        where = (difference.table, difference.column)
         match difference.kind:
             case Kind.MISSING_TABLE:
                 return self._new_table(schema, difference.table)
@@ -74,9 +75,7 @@ class DrizzleSource:
                 return self._new_column(schema, difference.table, difference.column)
             case Kind.EXTRA_COLUMN:
                 return self._without_column(difference.table, difference.column)
-            case Kind.UNIQUE if difference.expected == NOTHING and ".unique(" not in self.written(
-                difference.table, difference.column
-            ):
+            case Kind.UNIQUE if difference.expected == NOTHING and ".unique(" not in self.written(*where):
                 # It stands in the table's extra configuration.
                 return []
             case Kind.TYPE | Kind.NULLABILITY | Kind.DEFAULT | Kind.UNIQUE | Kind.FOREIGN_KEY | Kind.PRIMARY_KEY:
@@ -94,7 +93,9 @@ class DrizzleSource:
     def unexported(self, table: str) -> bool:
         """Whether the files have the table and do not export it, so that Drizzle's tools cannot see it."""
         found = self._tables.get(table)
-        return found is not None and table not in self._declared.tables and found["statement"] is not None and not found["exported"]
+        return (
+            found is not None and table not in self._declared.tables and found["statement"] is not None and not found["exported"]
+        )
 
     def _new_table(self, schema: Schema, table: str) -> list[Edit]:
         if self.unexported(table):

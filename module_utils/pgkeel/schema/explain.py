@@ -59,7 +59,7 @@ def _missing_table(one: Difference) -> str:
 
 def _extra_table(one: Difference) -> str:
     if one.wrong is Side.LIVE:
-        return f"Nothing fails, but no migration owns {one.table}: prisma migrate dev reports drift and offers to reset the database."
+        return f"Nothing fails, but no migration owns {one.table}: prisma migrate dev reports drift and offers a reset."
     return f'Every query on {one.table} compiles and fails at run time: relation "{one.table}" does not exist (42P01).'
 
 
@@ -71,7 +71,9 @@ def _missing_column(one: Difference) -> str:
             f"Every insert into {one.table} fails: {one.column} is not null, has no default in the database and cannot be given "
             "(23502). Selects cannot see it."
         )
-    return f"{one.wrong.value.title()} can neither read nor write {one.table}.{one.column}; values written by others are invisible to it."
+    return (
+        f"{one.wrong.value.title()} can neither read nor write {one.table}.{one.column}; what others write there it cannot see."
+    )
 
 
 def _extra_column(one: Difference) -> str:
@@ -79,7 +81,7 @@ def _extra_column(one: Difference) -> str:
         insert = " Inserts fail: it is not null and nothing fills it (23502)." if one.urgent else ""
         return f"Prisma does not know {one.table}.{one.column}: prisma migrate dev reports drift and would drop it.{insert}"
     return (
-        f"A select of all columns of {one.table}, and any insert or update that names {one.column}, compiles and fails at run time: "
+        f"A select of all columns of {one.table}, and any write that names {one.column}, compiles and fails at run time: "
         f'column "{one.column}" does not exist (42703).'
     )
 
@@ -89,8 +91,8 @@ def _type(one: Difference) -> str:
         return f"TypeScript takes {one.table}.{one.column} for {one.actual} while the driver returns {one.expected}."
     if one.urgent:
         return (
-            f"Values and comparisons for {one.actual} are not those of {one.expected}: writes of what one side accepts can be refused "
-            "or converted, and migrations made from this side would rewrite the column."
+            f"Values of {one.actual} are not those of {one.expected}: what one side writes, the other can refuse or convert, and "
+            "migrations made from this side would rewrite the column."
         )
     return f"Length or precision differ: what {one.actual} promises is not what {one.expected} keeps."
 
@@ -106,7 +108,7 @@ def _nullability(one: Difference) -> str:
 def _default(one: Difference) -> str:
     if one.urgent:
         return (
-            f"An insert into {one.table} without {one.column} fails: the database has no default for it and nothing else fills it "
+            f"An insert into {one.table} without {one.column} fails: neither the database nor anything else fills it in "
             "(not-null constraint, 23502)."
         )
     if "again with every update" in one.expected:
@@ -132,12 +134,12 @@ def _missing_enum(one: Difference) -> str:
 
 
 def _primary_key(one: Difference) -> str:
-    return f"Upserts and relations by the key of {one.table} rest on a key that the other side does not have (42P10 for ON CONFLICT)."
+    return f"Upserts and relations by the key of {one.table} rest on a key that the other side lacks (42P10 for ON CONFLICT)."
 
 
 def _unique(one: Difference) -> str:
     if one.expected == NOTHING:
-        return f"ON CONFLICT ({one.column}) on {one.table} compiles and fails at run time (42P10): the database has no such unique index."
+        return f"ON CONFLICT ({one.column}) on {one.table} compiles and fails at run time (42P10): no such unique index exists."
     if one.wrong is Side.LIVE:
         return f"Duplicates of {one.column} can enter {one.table}, and ON CONFLICT on it fails (42P10)."
     return f"The code does not know that {one.table} ({one.column}) is unique: a second row fails at run time (23505)."
@@ -184,7 +186,9 @@ _IMPACT = {
 # ---- fixes -----------------------------------------------------------------------------------------------------------------
 
 
-def _drizzle_fix(one: Difference, everything: Sequence[Difference], sources: Sources) -> str:
+def _drizzle_fix(  # noqa: PLR0911 - one return a kind
+    one: Difference, everything: Sequence[Difference], sources: Sources
+) -> str:
     source, truth = sources.drizzle, sources.truth
     if source is None or truth is None:
         return "Change the Drizzle schema"
