@@ -14,7 +14,7 @@ const require = createRequire(import.meta.url);
 
 /** A package that is not installed may be named, as in `$defaultFn(createId)`, but not called while the schema loads. */
 function absent(name) {
-  const refuse = () => {
+  const refuse = function refuse() {
     throw new Error(`The Drizzle schema calls ${name} while it loads, and ${name} is not installed: install the application's packages`);
   };
   return new Proxy(refuse, { get: (_, key) => (typeof key === "symbol" ? undefined : key === "__esModule" ? true : absent(name)) });
@@ -134,8 +134,11 @@ function places(inputs) {
 }
 
 async function read({ drizzle, casing }) {
-  const files = filesUnder(drizzle, isTypeScript);
-  if (files.length === 0) throw new Error(`There is no TypeScript file in ${drizzle}`);
+  const all = filesUnder(drizzle, isTypeScript);
+  if (all.length === 0) throw new Error(`There is no TypeScript file in ${drizzle}`);
+  // A folder often holds the connection as well: what declares nothing is loaded only where a declaration imports it.
+  const declaring = all.filter((file) => readFileSync(file, "utf8").includes("drizzle-orm/pg-core"));
+  const files = declaring.length > 0 ? declaring : all;
   const root = dirname(files[0]);
   const { exported, missing, inputs } = await load(files, root);
   const tables = tablesOf(exported, casing);

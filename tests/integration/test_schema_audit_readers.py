@@ -46,6 +46,7 @@ def test_a_prisma_schema_that_says_nothing_is_a_problem(tmp_path: Path, text: st
         ("export const a = 1;", "no exported pgTable"),
         ('import { pgTable } from "drizzle-orm/pg-core"; const a = pgTable("A", {});', "no exported pgTable"),
         ('import { make } from "not-installed"; export const a = make("A");', "not installed"),
+        ('import { Pool } from "not-installed"; export const a = new Pool();', "not installed"),
         ('import "./missing"; export const a = 1;', "missing"),
         ("process.exit(3);", "status 3"),
     ],

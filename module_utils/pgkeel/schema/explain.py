@@ -253,7 +253,7 @@ def _kysely_fix(one: Difference, sources: Sources) -> str:
 
 def _live_fix(one: Difference, live: Schema | None) -> str:
     indexes = live.tables[one.table].indexes if live and one.table in live.tables else ()
-    made = next((index.definition for index in indexes if ",".join(index.columns) == one.column and index.definition), "")
+    made = next((index.definition for index in indexes if index.describe() == one.actual and index.definition), "")
     if one.expected == NOTHING and one.kind in (Kind.INDEX, Kind.UNIQUE) and made:
         statement = made.replace(" INDEX ", " INDEX IF NOT EXISTS ", 1)
         return (
