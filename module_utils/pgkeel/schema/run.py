@@ -341,9 +341,7 @@ def _unowned(known: _Known) -> list[Difference] | None:
 def _migrated(one: Difference, unowned: Sequence[Difference]) -> bool:
     """Whether a migration made what Prisma's language cannot express, such as a partial index: then it is no difference."""
     extra_index = one.wrong is Side.LIVE and one.kind in (Kind.INDEX, Kind.UNIQUE) and one.expected == NOTHING
-    return extra_index and not any(
-        (one.kind, one.table, one.column) == (other.kind, other.table, other.column) for other in unowned
-    )
+    return extra_index and not any((one.table, one.actual) == (other.table, other.actual) for other in unowned)
 
 
 def _compared(known: _Known, pair: Pair) -> Compared:
