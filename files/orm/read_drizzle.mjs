@@ -1,0 +1,154 @@
+// What Drizzle means: the SQL that drizzle-kit exports for the schema files, what its query builder fills in by itself, and where
+// each table and column stands in the source.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join, relative, resolve } from "node:path";
+import { build } from "esbuild";
+import { getTableColumns, is } from "drizzle-orm";
+import { CasingCache } from "drizzle-orm/casing";
+import { PgTable, getTableConfig } from "drizzle-orm/pg-core";
+import ts from "typescript";
+import { answer, filesUnder, isTypeScript } from "./sources.mjs";
+
+const require = createRequire(import.meta.url);
+
+/** A package that is not installed may be named, as in `$defaultFn(createId)`, but not called while the schema loads. */
+function absent(name) {
+  const refuse = function refuse() {
+    throw new Error(`The Drizzle schema calls ${name} while it loads, and ${name} is not installed: install the application's packages`);
+  };
+  return new Proxy(refuse, { get: (_, key) => (typeof key === "symbol" ? undefined : key === "__esModule" ? true : absent(name)) });
+}
+
+function requireFor(application, missing) {
+  const fromApplication = createRequire(application);
+  return (name) => {
+    // drizzle-kit and the schema must share one drizzle-orm.
+    if (name === "drizzle-orm" || name.startsWith("drizzle-orm/")) return require(name);
+    try {
+      return fromApplication(name);
+    } catch (error) {
+      if (!["MODULE_NOT_FOUND", "ERR_MODULE_NOT_FOUND"].includes(error.code)) throw error;
+      missing.push(name);
+      return absent(name);
+    }
+  };
+}
+
+async function load(files, root) {
+  const bundle = await build({
+    stdin: {
+      contents: files.map((file, index) => `export * as f${index} from ${JSON.stringify(file)};`).join("\n"),
+      resolveDir: root,
+      loader: "ts",
+    },
+    absWorkingDir: root,
+    bundle: true,
+    format: "cjs",
+    platform: "node",
+    target: "node20",
+    packages: "external",
+    write: false,
+    metafile: true,
+    logLevel: "silent",
+    loader: { ".sql": "text" },
+  });
+  const missing = [];
+  const module = { exports: {} };
+  const code = bundle.outputFiles[0].text;
+  new Function("module", "exports", "require", "__filename", "__dirname", code)(
+    module, module.exports, requireFor(files[0], missing), files[0], dirname(files[0]),
+  );
+  const exported = {};
+  for (const [file, namespace] of Object.entries(module.exports)) {
+    for (const [name, value] of Object.entries(namespace)) exported[`${file}_${name}`] = value;
+  }
+  const inputs = Object.keys(bundle.metafile.inputs)
+    .map((name) => resolve(root, name))
+    .filter((name) => files.includes(name) || isTypeScript(name));
+  return { exported, missing: [...new Set(missing)], inputs: inputs.filter((name) => !name.includes("<stdin>")) };
+}
+
+const qualified = (schema, name) => (schema && schema !== "public" ? `${schema}.${name}` : name);
+
+function tablesOf(exported, casing) {
+  const names = new CasingCache(casing || undefined);
+  const tables = new Map();
+  for (const value of Object.values(exported)) {
+    if (!is(value, PgTable)) continue;
+    const { name, schema } = getTableConfig(value);
+    tables.set(qualified(schema, name), Object.entries(getTableColumns(value)).map(([property, column]) => ({
+      property,
+      column: names.getColumnCasing(column),
+      client: column.defaultFn ? "$defaultFn" : column.onUpdateFn ? "$onUpdate" : "",
+      on_update: Boolean(column.onUpdateFn),
+    })));
+  }
+  return [...tables].map(([table, columns]) => ({ table, columns }));
+}
+
+/** The variable that a call is assigned to, where its statement begins, and whether that is exported. */
+function declarationOf(call, file) {
+  const declaration = call.parent;
+  if (!ts.isVariableDeclaration(declaration)) return { variable: "", statement: null, exported: false };
+  const statement = declaration.parent.parent;
+  const exported = ts.canHaveModifiers(statement) && (ts.getModifiers(statement) ?? []).some((one) => one.kind === ts.SyntaxKind.ExportKeyword);
+  return { variable: declaration.name.getText(file), statement: statement.getStart(file), exported: Boolean(exported) };
+}
+
+/** Every `…Table("name", { … })` and `…Enum("name", [ … ])` in the sources, with offsets into the file. */
+function places(inputs) {
+  const tables = [];
+  const enums = [];
+  for (const path of inputs) {
+    const text = readFileSync(path, "utf8");
+    const file = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
+    const visit = (node) => {
+      if (ts.isCallExpression(node)) {
+        const [name, body] = node.arguments;
+        const callee = node.expression.getText(file);
+        if (name && ts.isStringLiteralLike(name) && body && ts.isObjectLiteralExpression(body) && /table$/i.test(callee)) {
+          tables.push({
+            path,
+            table: name.text,
+            ...declarationOf(node, file),
+            body_start: body.getStart(file),
+            body_end: body.getEnd(),
+            columns: body.properties.filter(ts.isPropertyAssignment).map((property) => ({
+              property: property.name.text ?? property.name.getText(file),
+              start: property.getStart(file),
+              end: property.getEnd(),
+            })),
+          });
+        }
+        if (name && ts.isStringLiteralLike(name) && body && ts.isArrayLiteralExpression(body) && /enum$/i.test(callee)) {
+          const variable = ts.isVariableDeclaration(node.parent) ? node.parent.name.getText(file) : "";
+          enums.push({ path, enum: name.text, variable, start: body.getStart(file), end: body.getEnd() });
+        }
+      }
+      ts.forEachChild(node, visit);
+    };
+    visit(file);
+  }
+  return { tables, enums, texts: Object.fromEntries(inputs.map((path) => [path, readFileSync(path, "utf8")])) };
+}
+
+async function read({ drizzle, casing }) {
+  const all = filesUnder(drizzle, isTypeScript);
+  if (all.length === 0) throw new Error(`There is no TypeScript file in ${drizzle}`);
+  // A folder often holds the connection as well: what declares nothing is loaded only where a declaration imports it.
+  const declaring = all.filter((file) => readFileSync(file, "utf8").includes("drizzle-orm/pg-core"));
+  const files = declaring.length > 0 ? declaring : all;
+  const root = dirname(files[0]);
+  const { exported, missing, inputs } = await load(files, root);
+  const tables = tablesOf(exported, casing);
+  if (tables.length === 0) throw new Error("Drizzle sees no exported pgTable in the files");
+  const { generateDrizzleJson, generateMigration } = require("drizzle-kit/api");
+  const before = generateDrizzleJson({}, undefined, undefined, casing || undefined);
+  const after = generateDrizzleJson(exported, before.id, undefined, casing || undefined);
+  const sql = await generateMigration(before, after);
+  if (!sql.some((statement) => statement.includes("CREATE TABLE"))) throw new Error("drizzle-kit gave no SQL");
+  return { sql: sql.join("\n"), files: inputs, missing_packages: missing, tables, source: places(inputs) };
+}
+
+await answer(read);

@@ -1,0 +1,1 @@
+"""One typed model of a schema, a reader for each side, one comparison: the schema audit."""

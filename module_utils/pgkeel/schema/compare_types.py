@@ -1,0 +1,114 @@
+"""Comparing Kysely's types with what prisma-kysely generates today, or with a database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .difference import NOTHING, Difference, Kind, Side
+from .model import Column, Schema, TypedColumn, TypedSchema
+
+# What a type that accepts anything is called: any narrower type is as right (a typed JSON document, say).
+_ANYTHING = {"unknown", "any"}
+
+
+def compare_types(truth: Side, expected: TypedSchema, actual: TypedSchema) -> list[Difference]:
+    """Every difference of the committed types (`actual`) from those that they should be."""
+    found = list(_enums(truth, expected, actual))
+    wrong_enums = {difference.column for difference in found}
+    for table in sorted({*expected.tables, *actual.tables}):
+        wanted, has = expected.tables.get(table), actual.tables.get(table)
+        if has is None:
+            found.append(_difference(truth, Kind.MISSING_TABLE, (table, ""), "a table", NOTHING))
+        elif wanted is None:
+            found.append(_difference(truth, Kind.EXTRA_TABLE, (table, ""), NOTHING, "a table", urgent=True))
+        else:
+            for name in wanted:
+                if name not in has:
+                    urgent = not wanted[name].nullable and not wanted[name].generated
+                    found.append(
+                        _difference(truth, Kind.MISSING_COLUMN, (table, name), describe(wanted[name]), NOTHING, urgent=urgent)
+                    )
+                else:
+                    found += _column(
+                        truth, table, wanted[name], has[name], enum_differs=_enum_of(expected, wanted[name]) in wrong_enums
+                    )
+            for name in has:
+                if name not in wanted:
+                    found.append(_difference(truth, Kind.EXTRA_COLUMN, (table, name), NOTHING, describe(has[name]), urgent=True))
+    return found
+
+
+def types_of(schema: Schema, actual: TypedSchema) -> TypedSchema:
+    """What a database says about types that have no generated ones to be compared with: names, nulls and defaults.
+
+    Types themselves are taken from `actual`: which TypeScript type a PostgreSQL type becomes is the driver's affair, and only
+    the generator knows what it chose.
+    """
+
+    def column(table: str, one: Column) -> TypedColumn:
+        written = actual.tables.get(table, {}).get(one.name)
+        # Prisma calls a list never null, though its column can be.
+        nullable = written.nullable if written and one.type.endswith("[]") else one.nullable
+        return TypedColumn(one.name, written.type if written else "a column", nullable, bool(one.default))
+
+    return TypedSchema(
+        {table.name: {one.name: column(table.name, one) for one in table.columns.values()} for table in schema.tables.values()},
+        actual.enums,
+    )
+
+
+def describe(column: TypedColumn) -> str:
+    """A column as types.ts writes it."""
+    whole = f"{column.type}{' | null' if column.nullable else ''}"
+    return f"Generated<{whole}>" if column.generated else whole
+
+
+def _difference(
+    truth: Side, kind: Kind, place: tuple[str, str], expected: str, actual: str, *, urgent: bool = False
+) -> Difference:
+    """`place` is table and column."""
+    return Difference(truth, Side.KYSELY, kind, *place, expected, actual, urgent)
+
+
+def _enums(truth: Side, expected: TypedSchema, actual: TypedSchema) -> Iterator[Difference]:
+    # Only enums that a table uses: a generated file exports all of them, and a hand-written one may write the values out.
+    written = {column.type for table in actual.tables.values() for column in table.values()}
+    for name, values in sorted(expected.enums.items()):
+        if name not in actual.enums:
+            if _union(values) not in written and any(
+                _enum_of(expected, column) == name for table in expected.tables.values() for column in table.values()
+            ):
+                yield _difference(truth, Kind.MISSING_ENUM, ("", name), ", ".join(values), NOTHING)
+        elif set(values) != set(actual.enums[name]):
+            yield _difference(truth, Kind.ENUM, ("", name), ", ".join(values), ", ".join(actual.enums[name]), urgent=True)
+
+
+def _union(values: tuple[str, ...]) -> str:
+    """As the reader writes a union of strings."""
+    return " | ".join(sorted(f'"{value}"' for value in values))
+
+
+def _enum_of(schema: TypedSchema, column: TypedColumn) -> str:
+    """The enum that the column's type is, or is an array of; empty for none."""
+    plain = column.type.removesuffix("[]").removeprefix("(").removesuffix(")")
+    return next((name for name, values in schema.enums.items() if plain in (name, _union(values))), "")
+
+
+def _column(truth: Side, table: str, expected: TypedColumn, actual: TypedColumn, *, enum_differs: bool) -> Iterator[Difference]:
+    name = expected.name
+    if expected.type != actual.type and expected.type not in _ANYTHING and not enum_differs:
+        yield _difference(truth, Kind.TYPE, (table, name), expected.type, actual.type, urgent=False)
+    if expected.nullable != actual.nullable and not (expected.type in _ANYTHING and actual.type in _ANYTHING):
+        yield _difference(truth, Kind.NULLABILITY, (table, name), _null(expected), _null(actual))
+    if expected.generated != actual.generated:
+        # Types that allow an insert without a value that nothing fills in.
+        urgent = actual.generated and not expected.nullable
+        yield _difference(truth, Kind.GENERATED, (table, name), _generated(expected), _generated(actual), urgent=urgent)
+
+
+def _null(column: TypedColumn) -> str:
+    return "null" if column.nullable else "not null"
+
+
+def _generated(column: TypedColumn) -> str:
+    return "Generated" if column.generated else "not Generated"

@@ -1,0 +1,141 @@
+"""Loading each side's SQL into a database of its own in a throwaway cluster, and reading what PostgreSQL made of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import TupleRow
+
+from ..errors import PgkeelError
+from ..postgres.connect import connect
+from ..postgres.proving_ground import DEFAULT_BIN_DIR, Ground, ProvingGround, proving_ground
+from .catalog import read_schema
+from .compare import Rejected
+from .declared import ClientColumn, DeclaredTables
+from .model import Column, Schema
+
+# The SQL is an application's: it runs as a role that may do nothing outside its own database.
+AUTHOR = "pgkeel_author"
+# What schemas use without creating it; those that the server does not have are left out.
+EXTENSIONS = (
+    "btree_gin",
+    "btree_gist",
+    "citext",
+    "hstore",
+    "ltree",
+    "pg_trgm",
+    "pgcrypto",
+    "postgis",
+    "unaccent",
+    "uuid-ossp",
+    "vector",
+)
+STATEMENT_TIMEOUT = "60s"
+# drizzle-kit's form, see its statement for CREATE_REFERENCE.
+_FOREIGN_KEY = re.compile(
+    r'^ALTER TABLE (?:"(?P<schema>[^"]+)"\.)?"(?P<table>[^"]+)" ADD CONSTRAINT "[^"]+" FOREIGN KEY \((?P<columns>[^)]*)\)',
+    re.DOTALL,
+)
+# Codes of a foreign key that does not fit: datatype_mismatch, invalid_foreign_key, undefined_table, undefined_column.
+_UNFIT = {"42804", "42830", "42P01", "42703"}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A side as PostgreSQL sees it."""
+
+    schema: Schema = field(default_factory=lambda: Schema({}))
+    problem: str = ""
+    """Why the SQL could not be loaded; empty when it could."""
+    rejected: tuple[Rejected, ...] = ()
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where to load."""
+
+    base_dir: Path
+    bin_dir: Path = Path(DEFAULT_BIN_DIR)
+
+
+def load_all(bench: Bench, sides: Mapping[str, Sequence[str]]) -> dict[str, Loaded]:
+    """Load each side's SQL scripts, in their order; by the side's name. Raises PgkeelError when no cluster can be started."""
+    if not sides:
+        return {}
+    with proving_ground(Ground(base_dir=bench.base_dir, bin_dir=bench.bin_dir, shared_buffers="32MB")) as ground:
+        with connect(ground.login()) as admin:
+            admin.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(AUTHOR)))
+            admin.execute("CREATE DATABASE pgkeel_template")
+            with connect(ground.login("pgkeel_template")) as template:
+                _create_extensions(template)
+            for name in sides:
+                statement = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE pgkeel_template STRATEGY file_copy")
+                admin.execute(statement.format(sql.Identifier(name), sql.Identifier(AUTHOR)))
+        return {name: _load(ground, name, scripts) for name, scripts in sides.items()}
+
+
+def with_client(schema: Schema, tables: Mapping[str, Mapping[str, ClientColumn]]) -> Schema:
+    """The schema with what the ORM's client does beside the database."""
+
+    def column(table: str, one: Column) -> Column:
+        client = tables.get(table, {}).get(one.name)
+        return replace(one, client=client.fills, on_update=client.on_update) if client else one
+
+    return replace(
+        schema,
+        tables={
+            name: replace(table, columns={key: column(name, one) for key, one in table.columns.items()})
+            for name, table in schema.tables.items()
+        },
+    )
+
+
+def statements_of(declared: DeclaredTables) -> list[str]:
+    """The scripts of a side: foreign keys apart, so that one that does not fit is a finding and not the end."""
+    lines = declared.sql.splitlines()
+    keys = [line for line in lines if _FOREIGN_KEY.match(line)]
+    return ["\n".join(line for line in lines if line not in keys), *keys]
+
+
+def _create_extensions(session: psycopg.Connection[TupleRow]) -> None:
+    available = "SELECT name FROM pg_available_extensions WHERE name = ANY(%s) ORDER BY name"
+    for (extension,) in session.execute(available, (list(EXTENSIONS),)).fetchall():
+        session.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {} SCHEMA public").format(sql.Identifier(extension)))
+
+
+def _load(ground: ProvingGround, name: str, scripts: Sequence[str]) -> Loaded:
+    rejected = []
+    login = replace(ground.login(name), user=AUTHOR)
+    with connect(login) as session:
+        session.execute(sql.SQL("SET statement_timeout = {}").format(sql.Literal(STATEMENT_TIMEOUT)))
+        for script in scripts:
+            try:
+                session.execute(script.encode())
+            except psycopg.Error as error:
+                key = _FOREIGN_KEY.match(script)
+                if key is None or error.sqlstate not in _UNFIT:
+                    return Loaded(problem=_reason(error))
+                table = f"{key['schema']}.{key['table']}" if key["schema"] not in (None, "public") else key["table"]
+                columns = tuple(re.findall(r'"([^"]+)"', key["columns"]))
+                rejected.append(Rejected(table, columns, _reason(error)))
+        return Loaded(read_schema(session), rejected=tuple(rejected))
+
+
+def _reason(error: psycopg.Error) -> str:
+    message = error.diag.message_primary or str(error)
+    detail = f" ({error.diag.message_detail})" if error.diag.message_detail else ""
+    return f"PostgreSQL refused its SQL: {message}{detail}"
+
+
+def require_some(sides: int) -> None:
+    """Raise PgkeelError unless there are two sides to compare."""
+    if sides < 2:  # noqa: PLR2004 - a comparison has two sides
+        raise PgkeelError(
+            "There is nothing to compare: fewer than two sides were given",
+            "Give two or more of schema_audit_prisma, schema_audit_drizzle, schema_audit_kysely and schema_audit_live=true",
+        )

@@ -1,0 +1,363 @@
+"""The whole audit: declarations and the live database in, verdict and findings out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+import psycopg
+
+from ..errors import PgkeelError
+from ..postgres.connect import Login, connect
+from .catalog import read_schema
+from .checklist import Criterion, Facts, checklist
+from .compare import Comparison, compare, unexplained
+from .compare_types import compare_types, types_of
+from .declared import Declarations
+from .difference import NOTHING, Difference, Kind, Side, pair_name
+from .drizzle_patch import DrizzleSource
+from .explain import Sources, combined_patch, explain
+from .live import BOOKKEEPING, Production, read_production
+from .load import Bench, Loaded, load_all, require_some, statements_of, with_client
+from .model import Schema, TypedSchema
+from .safety import Compared, type_safety_percent
+
+
+class Verdict(StrEnum):
+    """Of the audit and of each pair."""
+
+    CONSISTENT = "consistent"
+    INCONSISTENT = "inconsistent"
+    COULD_NOT_VERIFY = "could not verify"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to audit, and where."""
+
+    declarations: Declarations
+    bench: Bench
+    live: Login | None = None
+    """The production database; None to leave it out."""
+    migrations: Mapping[str, str] | None = None
+    """SQL by the name of the migration's folder; None when the application's migrations were not given."""
+    index_tables: tuple[str, ...] = ("BehaviorLog",)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What the comparison of two sides came to."""
+
+    name: str
+    verdict: Verdict
+    differences: tuple[Difference, ...] = ()
+    unverified: tuple[str, ...] = ()
+    """Sentences: what could not be compared, and why."""
+    blind: frozenset[tuple[str, str]] = frozenset()
+    """Tables (with an empty column) and columns among them."""
+    compared: bool = True
+    """Whether both sides could be read."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """A JSON-serialisable mapping."""
+        return {
+            "pair": self.name,
+            "verdict": self.verdict.value,
+            "differences": len(self.differences),
+            "unverified": list(self.unverified),
+        }
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything that ``schema_audit.json`` holds."""
+
+    verdict: Verdict
+    type_safety_percent: float | None
+    pairs: tuple[Pair, ...]
+    findings: tuple[Difference, ...]
+    checklist: tuple[Criterion, ...]
+    patch: str
+    notes: tuple[str, ...]
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """A JSON-serialisable mapping with the keys of the contract."""
+        return {
+            "verdict": self.verdict.value,
+            "type_safety_percent": self.type_safety_percent,
+            "pairs": [pair.as_dict() for pair in self.pairs],
+            "findings": [finding.as_dict() for finding in self.findings],
+            "checklist": [criterion.as_dict() for criterion in self.checklist],
+            "could_not_verify": [f"{pair.name}: {reason}" for pair in self.pairs for reason in pair.unverified],
+            "patch": self.patch,
+            "notes": list(self.notes),
+            "seconds": round(self.seconds, 2),
+        }
+
+
+@dataclass
+class _Known:
+    """Each side as it was read, or why it was not."""
+
+    schemas: dict[Side, Schema] = field(default_factory=dict)
+    problems: dict[Side, str] = field(default_factory=dict)
+    loaded: dict[Side, Loaded] = field(default_factory=dict)
+    types: TypedSchema | None = None
+    production: Production | None = None
+    migrated: Loaded | None = None
+    elsewhere: tuple[str, ...] = ()
+    """Tables of the live database in schemas that no ORM manages."""
+
+    @property
+    def sides(self) -> list[Side]:
+        """Those that were asked for, in the order of truth."""
+        asked = {*self.schemas, *self.problems, *([Side.KYSELY] if self.types else [])}
+        return [side for side in Side if side in asked]
+
+
+def run(request: Request) -> Result:
+    """Audit. Raises PgkeelError when there is nothing to compare or no throwaway cluster can be started."""
+    started = time.monotonic()
+    declared = request.declarations
+    require_some(sum(bool(side) for side in (declared.prisma, declared.drizzle, declared.kysely, request.live)))
+    known = _read(request)
+    pairs = [_pair(known, declared, truth, other) for truth, other in _pairs(known.sides)]
+    told = _told(known.sides, pairs)
+    sources = _sources(known, declared)
+    findings = explain([one for pair in pairs if pair.name in told for one in pair.differences], sources)
+    unowned = _unowned(known)
+    if known.migrated and not known.migrated.problem and unowned is not None:
+        findings = [one for one in findings if not _migrated(one, unowned)]
+    pairs = [
+        _with(pair, [one for one in findings if one.pair == pair.name] if pair.name in told else pair.differences)
+        for pair in pairs
+    ]
+    truth = known.schemas.get(Side.PRISMA)
+    compared = [_compared(known, pair) for pair in pairs if pair.name in told]
+    blind = not all(pair.compared for pair in pairs if pair.name in told)
+    facts = Facts(
+        differences={pair.name: None if pair.verdict is Verdict.COULD_NOT_VERIFY else pair.differences for pair in pairs},
+        reasons={pair.name: " ".join(pair.unverified) for pair in pairs},
+        production=known.production,
+        folders=None if request.migrations is None else tuple(sorted(request.migrations)),
+        unowned=unowned,
+        same_text=declared.kysely.same_text if declared.kysely else None,
+        generator_configured=bool(declared.kysely and declared.kysely.configured),
+        truth=truth,
+        live=known.schemas.get(Side.LIVE),
+        index_tables=request.index_tables,
+    )
+    notes = [*(declared.drizzle.notes if declared.drizzle else ())]
+    if known.migrated and known.migrated.problem:
+        notes.append(f"The application's migrations do not run on an empty database: {known.migrated.problem}.")
+    if known.elsewhere:
+        notes.append(f"Not compared, in schemas that no ORM manages: {', '.join(known.elsewhere)}.")
+    return Result(
+        verdict=_overall([pair for pair in pairs if pair.name in told]),
+        type_safety_percent=None if blind else type_safety_percent(compared),
+        pairs=tuple(pairs),
+        findings=tuple(sorted(findings, key=lambda one: (one.priority, one.pair, one.table, one.column, one.kind))),
+        checklist=tuple(checklist(facts)),
+        patch=combined_patch(findings, sources),
+        notes=tuple(notes),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _read(request: Request) -> _Known:
+    known, declared = _Known(), request.declarations
+    scripts: dict[str, Sequence[str]] = {}
+    for side, tables in ((Side.PRISMA, declared.prisma), (Side.DRIZZLE, declared.drizzle)):
+        if tables and tables.problem:
+            known.problems[side] = tables.problem
+        elif tables:
+            scripts[side.value] = statements_of(tables) if side is Side.DRIZZLE else [tables.sql]
+    if request.migrations:
+        scripts["migrations"] = [request.migrations[name] for name in sorted(request.migrations)]
+    loaded = load_all(request.bench, scripts)
+    known.migrated = loaded.pop("migrations", None)
+    for name, found in loaded.items():
+        side = Side(name)
+        known.loaded[side] = found
+        if found.problem:
+            known.problems[side] = found.problem
+        else:
+            tables = declared.prisma if side is Side.PRISMA else declared.drizzle
+            known.schemas[side] = with_client(found.schema, tables.tables if tables else {})
+    if declared.kysely:
+        if declared.kysely.problem:
+            known.problems[Side.KYSELY] = declared.kysely.problem
+        else:
+            known.types = declared.kysely.types
+    if request.live:
+        _read_live(known, request.live)
+    return known
+
+
+def _read_live(known: _Known, login: Login) -> None:
+    try:
+        with connect(login) as session:
+            session.execute("SET default_transaction_read_only = on")
+            session.execute("SET statement_timeout = '60s'")
+            known.schemas[Side.LIVE], known.elsewhere = _managed(read_schema(session, BOOKKEEPING), known.schemas.values())
+            known.production = read_production(session)
+    except PgkeelError as error:
+        known.problems[Side.LIVE] = str(error)
+    except psycopg.Error as error:
+        known.problems[Side.LIVE] = f"The live database could not be read: {error.diag.message_primary or error}"
+
+
+def _managed(live: Schema, declared: Iterable[Schema]) -> tuple[Schema, tuple[str, ...]]:
+    """The live schema without the namespaces that no ORM speaks of, and the tables that are in these."""
+
+    def namespace(name: str) -> str:
+        return name.partition(".")[0] if "." in name else "public"
+
+    spoken = {"public"} | {namespace(name) for schema in declared for name in (*schema.tables, *schema.enums)}
+    ours = {name: table for name, table in live.tables.items() if namespace(name) in spoken}
+    enums = {name: values for name, values in live.enums.items() if namespace(name) in spoken}
+    return Schema(ours, enums), tuple(sorted(set(live.tables) - set(ours)))
+
+
+def _pairs(sides: Sequence[Side]) -> list[tuple[Side, Side]]:
+    """Every two sides, the truer one first."""
+    return [(one, other) for position, one in enumerate(sides) for other in sides[position + 1 :]]
+
+
+def _told(sides: Sequence[Side], pairs: Sequence[Pair]) -> set[str]:
+    """The pairs whose differences are findings: those with the truest side that could be read.
+
+    A difference between two other sides is one of these seen from elsewhere: told twice, it would be two findings for one fact.
+    """
+    if not sides:
+        return set()
+    first = sides[0]
+    told = {pair_name(first, other) for other in sides[1:]}
+    if all(pair.verdict is Verdict.COULD_NOT_VERIFY for pair in pairs if pair.name in told) and len(sides) > 2:  # noqa: PLR2004
+        told |= _told(sides[1:], pairs)
+    return told
+
+
+def _pair(known: _Known, declared: Declarations, truth: Side, other: Side) -> Pair:
+    name = pair_name(truth, other)
+    problems = [
+        f"{side.value.title()} could not be read: {known.problems[side]}" for side in (truth, other) if side in known.problems
+    ]
+    if problems:
+        return Pair(name, Verdict.COULD_NOT_VERIFY, (), tuple(problems), compared=False)
+    if other is Side.KYSELY:
+        return _types_pair(known, declared, truth, name)
+    rejected = known.loaded[other].rejected if other in known.loaded else ()
+    sides = Comparison(truth, other, known.schemas[truth], known.schemas[other], rejected)
+    differences = compare(sides)
+    return _judged(name, differences, unexplained(sides, differences))
+
+
+def _types_pair(known: _Known, declared: Declarations, truth: Side, name: str) -> Pair:
+    kysely, types = declared.kysely, known.types
+    if kysely is None or types is None:
+        return Pair(name, Verdict.COULD_NOT_VERIFY, (), ("Kysely's types were not read.",), compared=False)
+    if truth is not Side.PRISMA:
+        if kysely.camel_case:
+            return Pair(
+                name, Verdict.COULD_NOT_VERIFY, (), ("Kysely's types are in camel case: only Prisma's names can be compared.",)
+            )
+        return _judged(name, compare_types(truth, types_of(known.schemas[truth], types), types), [])
+    if kysely.generated is None:
+        reason = kysely.generation_problem or "it gave no types"
+        return Pair(name, Verdict.COULD_NOT_VERIFY, (), (f"prisma-kysely could not generate: {reason}",), compared=False)
+    dropped = [] if kysely.camel_case else _dropped(known.schemas[Side.PRISMA], kysely.generated)
+    blind = {(table, column) for table, column in dropped}
+    differences = [
+        one
+        for one in compare_types(truth, kysely.generated, types)
+        if (one.table, one.column) not in blind and (one.table, "") not in blind
+    ]
+    reasons = [
+        f"prisma-kysely leaves out {table}{'.' + column if column else ''}: it cannot be compared" for table, column in dropped
+    ]
+    return _judged(name, differences, reasons, frozenset(dropped))
+
+
+def _dropped(schema: Schema, generated: TypedSchema) -> list[tuple[str, str]]:
+    """Tables, and columns of the other ones, that Prisma migrates and its generators do not see (Unsupported, @@ignore)."""
+    found = [(table, "") for table in schema.tables if table not in generated.tables]
+    for table, columns in generated.tables.items():
+        if table in schema.tables:
+            found += [(table, column) for column in schema.tables[table].columns if column not in columns]
+    return found
+
+
+def _judged(
+    name: str, differences: Sequence[Difference], unverified: Sequence[str], blind: frozenset[tuple[str, str]] = frozenset()
+) -> Pair:
+    return _with(Pair(name, Verdict.CONSISTENT, (), tuple(unverified), blind), differences)
+
+
+def _with(pair: Pair, differences: Sequence[Difference]) -> Pair:
+    if not pair.compared:
+        return pair
+    verdict = Verdict.INCONSISTENT if differences else Verdict.COULD_NOT_VERIFY if pair.unverified else Verdict.CONSISTENT
+    return replace(pair, verdict=verdict, differences=tuple(differences))
+
+
+def _overall(pairs: Sequence[Pair]) -> Verdict:
+    if any(pair.verdict is Verdict.INCONSISTENT for pair in pairs):
+        return Verdict.INCONSISTENT
+    if not pairs or any(pair.unverified for pair in pairs):
+        return Verdict.COULD_NOT_VERIFY
+    return Verdict.CONSISTENT
+
+
+def _sources(known: _Known, declared: Declarations) -> Sources:
+    prisma, drizzle, kysely = declared.prisma, declared.drizzle, declared.kysely
+    readable = prisma and drizzle and not prisma.problem and not drizzle.problem
+    return Sources(
+        truth=known.schemas.get(Side.PRISMA),
+        drizzle=DrizzleSource(drizzle, prisma) if readable and prisma and drizzle else None,
+        types=known.types,
+        generated=kysely.generated if kysely else None,
+        live=known.schemas.get(Side.LIVE),
+    )
+
+
+def _unowned(known: _Known) -> list[Difference] | None:
+    """What production has and no migration made; measured at schema.prisma where the migrations were not given."""
+    live = known.schemas.get(Side.LIVE)
+    if live is None:
+        return None
+    made = known.migrated.schema if known.migrated and not known.migrated.problem else known.schemas.get(Side.PRISMA)
+    if made is None or (known.migrated and known.migrated.problem):
+        return None
+    without = {name: table for name, table in made.tables.items() if name not in BOOKKEEPING}
+    found = compare(Comparison(Side.PRISMA, Side.LIVE, Schema(without, made.enums), live))
+    return [one for one in found if one.expected == NOTHING]
+
+
+def _migrated(one: Difference, unowned: Sequence[Difference]) -> bool:
+    """Whether a migration made what Prisma's language cannot express, such as a partial index: then it is no difference."""
+    extra_index = one.wrong is Side.LIVE and one.kind in (Kind.INDEX, Kind.UNIQUE) and one.expected == NOTHING
+    return extra_index and not any((one.table, one.actual) == (other.table, other.actual) for other in unowned)
+
+
+def _compared(known: _Known, pair: Pair) -> Compared:
+    one, other = (Side(name) for name in pair.name.split("-"))
+    columns: set[tuple[str, str, str]] = set()
+    for side in (one, other):
+        if side is Side.KYSELY:
+            types = known.types.tables if known.types else {}
+            columns |= {(table, name, "") for table, found in types.items() for name in found}
+        elif side in known.schemas:
+            columns |= {(table.name, name, "") for table in known.schemas[side].tables.values() for name in table.columns}
+    enums = {
+        (table.name, column.name): column.enum
+        for side in (other, one)
+        if side in known.schemas
+        for table in known.schemas[side].tables.values()
+        for column in table.columns.values()
+    }
+    return Compared({(table, name, enums.get((table, name), "")) for table, name, _ in columns}, pair.differences, pair.blind)

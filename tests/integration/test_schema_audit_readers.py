@@ -1,0 +1,119 @@
+"""What the readers cannot read is never called consistent: files that do not parse, tools that drop or say nothing."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pgkeel.errors import PgkeelError
+from pgkeel.schema.application import Application, read_application
+
+ROOT = Path(__file__).resolve().parents[2]
+APP = ROOT / "tests" / "fixtures" / "schema_audit" / "app"
+HEADER = 'datasource db {\n  provider = "postgresql"\n}\n'
+MODEL = "model A {\n  id Int @id\n}\n"
+
+
+def read(**sides: Path) -> dict[str, Any]:
+    return read_application(Application(**sides), ROOT / "files" / "orm", ROOT / "build" / "orm")
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (HEADER + "model A {\n  id Strin @id\n}\n", "Strin"),
+        (HEADER + "model A {", "Error"),
+        (HEADER, "no model"),
+        ("model A {\n  id Int @id\n}\n", "no datasource"),
+        ('datasource db {\n  provider = "mysql"\n}\n' + MODEL, "mysql"),
+    ],
+)
+def test_a_prisma_schema_that_says_nothing_is_a_problem(tmp_path: Path, text: str, reason: str) -> None:
+    assert reason in read(prisma=written(tmp_path / "schema.prisma", text))["prisma"]["problem"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("export const a = pgTable(", "ERROR"),
+        ("export const a = 1;", "no exported pgTable"),
+        ('import { pgTable } from "drizzle-orm/pg-core"; const a = pgTable("A", {});', "no exported pgTable"),
+        ('import { make } from "not-installed"; export const a = make("A");', "not installed"),
+        ('import { Pool } from "not-installed"; export const a = new Pool();', "not installed"),
+        ('import "./missing"; export const a = 1;', "missing"),
+        ("process.exit(3);", "status 3"),
+    ],
+)
+def test_a_drizzle_schema_that_says_nothing_is_a_problem(tmp_path: Path, text: str, reason: str) -> None:
+    assert reason in read(drizzle=written(tmp_path / "schema.ts", text))["drizzle"]["problem"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("export type DB = { A: ", "types.ts:1"),
+        ("export type Other = { A: { id: string } };", "No exported type"),
+        ("export type DB = {};", "no table"),
+        ('import type { A } from "./gone"; export type DB = { A: A };', "cannot be resolved"),
+    ],
+)
+def test_kysely_types_that_say_nothing_are_a_problem(tmp_path: Path, text: str, reason: str) -> None:
+    assert reason in read(kysely=written(tmp_path / "types.ts", text))["kysely"]["problem"]
+
+
+def test_the_application_gets_nothing_of_our_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_TOKEN", "x")
+    text = """
+        import { pgTable, text } from "drizzle-orm/pg-core";
+        export const a = pgTable(process.env.SECRET_TOKEN ? "leaked" : "kept", { id: text("id") });
+    """
+    found = read(drizzle=written(tmp_path / "schema.ts", text))["drizzle"]
+    assert [table["table"] for table in found["tables"]] == ["kept"]
+
+
+def test_snake_case_names_come_from_the_casing(tmp_path: Path) -> None:
+    text = 'import { pgTable, text } from "drizzle-orm/pg-core"; export const a = pgTable("a", { firstName: text() });'
+    application = Application(drizzle=written(tmp_path / "schema.ts", text), drizzle_casing="snake_case")
+    found = read_application(application, ROOT / "files" / "orm", ROOT / "build" / "orm")["drizzle"]
+    assert found["tables"][0]["columns"][0]["column"] == "first_name"
+    assert '"first_name" text' in found["sql"]
+
+
+def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PgkeelError, match="schema_audit_prisma"):
+        read(prisma=tmp_path / "none.prisma")
+
+
+def test_without_node_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(PgkeelError, match="Install Node 20"):
+        read(prisma=APP / "prisma")
+
+
+def test_an_old_node_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("node", "npm"):
+        written(tmp_path / name, "#!/bin/sh\necho v18.19.0\n").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(PgkeelError, match=r"Node is v18\.19\.0"):
+        read(prisma=APP / "prisma")
+
+
+def test_an_installation_that_was_interrupted_is_done_again(tmp_path: Path) -> None:
+    """Only the marker says that npm came to its end: what lies there without it is not used."""
+    cache = ROOT / "build" / "orm"
+    read(prisma=APP / "prisma")
+    installed = next(one for one in cache.iterdir() if (one / ".installed").exists())
+    copy = tmp_path / "cache" / installed.name
+    (copy / "node_modules").mkdir(parents=True)
+    (copy / "node_modules" / "half").touch()
+    found = read_application(Application(prisma=APP / "prisma"), ROOT / "files" / "orm", tmp_path / "cache")
+    assert "problem" not in found["prisma"]
+    assert not (copy / "node_modules" / "half").exists()
+    shutil.rmtree(tmp_path / "cache")

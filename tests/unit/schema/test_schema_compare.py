@@ -1,0 +1,159 @@
+"""The comparison without a database: what follows from another difference is not said again."""
+
+from dataclasses import replace
+
+from pgkeel.schema.compare import Comparison, Rejected, compare, unexplained
+from pgkeel.schema.compare_types import compare_types
+from pgkeel.schema.difference import IDS, Difference, Kind, Side, pair_name
+from pgkeel.schema.explain import Sources, explain
+from pgkeel.schema.model import Column, ForeignKey, Index, IndexKey, Schema, Table, TypedColumn, TypedSchema
+from pgkeel.schema.safety import Compared, type_safety_percent
+
+ID = Column("id", "text", nullable=False, client="uuid()")
+OWNER = Column("ownerId", "text", nullable=False)
+ROLE = Column("role", '"Role"', nullable=False, default="'A'", enum="Role")
+KEY = ForeignKey(("ownerId",), "User", ("id",), "cascade", "cascade")
+BY_OWNER = Index("by_owner", (IndexKey("ownerId"),))
+USER = Table("User", {"id": replace(ID, client="$defaultFn"), "role": ROLE}, ("id",))
+POST = Table("Post", {"id": replace(ID, client="$defaultFn"), "ownerId": OWNER}, ("id",), (KEY,), (BY_OWNER,))
+TRUTH = Schema({"User": USER, "Post": POST}, {"Role": ("A", "B")})
+
+
+def found(actual, wrong=Side.DRIZZLE, expected=TRUTH, rejected=()):
+    sides = Comparison(Side.PRISMA, wrong, expected, actual, rejected)
+    return {(one.kind, one.table, one.column) for one in compare(sides)}
+
+
+def with_table(table, **changes):
+    return Schema({**TRUTH.tables, table.name: replace(table, **changes)}, TRUTH.enums)
+
+
+def test_equal_schemas_have_no_difference():
+    renamed = replace(BY_OWNER, name="another_name")
+    assert found(with_table(POST, indexes=(renamed,))) == set()
+
+
+def test_a_missing_table_takes_its_columns_and_the_keys_that_point_to_it_along():
+    assert found(Schema({"Post": POST}, TRUTH.enums)) == {(Kind.MISSING_TABLE, "User", "")}
+
+
+def test_a_missing_column_takes_its_index_and_foreign_key_along():
+    assert found(with_table(POST, columns={"id": POST.columns["id"]}, indexes=(), foreign_keys=())) == {
+        (Kind.MISSING_COLUMN, "Post", "ownerId")
+    }
+
+
+def test_a_missing_enum_takes_the_types_of_its_columns_along():
+    text = {**USER.columns, "role": replace(ROLE, type="text", enum="")}
+    assert found(Schema({**TRUTH.tables, "User": replace(USER, columns=text)})) == {(Kind.MISSING_ENUM, "", "Role")}
+
+
+def test_an_enum_by_another_name_is_one_difference():
+    other = {**USER.columns, "role": replace(ROLE, type="user_role", enum="user_role")}
+    actual = Schema({**TRUTH.tables, "User": replace(USER, columns=other)}, {"user_role": ("A", "B")})
+    assert found(actual) == {(Kind.MISSING_ENUM, "", "Role")}
+
+
+def test_the_order_of_an_enum_matters_in_a_database_alone():
+    actual = Schema(TRUTH.tables, {"Role": ("B", "A")})
+    assert found(actual) == set()
+    assert found(actual, Side.LIVE) == {(Kind.ENUM, "", "Role")}
+
+
+def test_a_lost_unique_index_is_one_difference_though_a_plain_one_took_its_place():
+    unique = replace(BY_OWNER, unique=True)
+    assert found(TRUTH, expected=with_table(POST, indexes=(unique,))) == {(Kind.UNIQUE, "Post", "ownerId")}
+
+
+def test_an_invalid_index_is_no_index():
+    broken = replace(BY_OWNER, valid=False)
+    assert found(with_table(POST, indexes=(broken,)), Side.LIVE) == {(Kind.INDEX, "Post", "ownerId")}
+    # Beside a valid one it is waste, which the audit of the server reports.
+    assert found(with_table(POST, indexes=(BY_OWNER, broken)), Side.LIVE) == set()
+
+
+def test_nulls_first_matters_where_there_can_be_nulls():
+    first = replace(BY_OWNER, keys=(IndexKey("ownerId", nulls_first=True),))
+    assert found(with_table(POST, indexes=(first,)), Side.LIVE) == set()
+    columns = {**POST.columns, "ownerId": replace(OWNER, nullable=True)}
+    nullable = Schema({**TRUTH.tables, "Post": replace(POST, columns=columns)}, TRUTH.enums)
+    actual = Schema({**TRUTH.tables, "Post": replace(POST, columns=columns, indexes=(first,))}, TRUTH.enums)
+    assert found(actual, Side.LIVE, nullable) == {(Kind.INDEX, "Post", "ownerId")}
+
+
+def test_a_default_of_the_client_is_as_good_as_one_of_the_database():
+    expected = with_table(USER, columns={"id": ID, "role": ROLE})
+    assert found(TRUTH, expected=expected) == set()
+    bare = with_table(USER, columns={"id": replace(ID, client=""), "role": ROLE})
+    assert found(bare, expected=expected) == {(Kind.DEFAULT, "User", "id")}
+    promised = with_table(USER, columns={"id": replace(ID, client="", default="gen_random_uuid()"), "role": ROLE})
+    assert found(promised, expected=expected) == {(Kind.DEFAULT, "User", "id")}
+
+
+def test_an_update_that_leaves_updated_at_as_it_was_is_found():
+    stamp = Column("updatedAt", "timestamp(3) without time zone", nullable=False, client="@updatedAt", on_update=True)
+    expected = with_table(USER, columns={**USER.columns, "updatedAt": stamp})
+    once = with_table(USER, columns={**USER.columns, "updatedAt": replace(stamp, client="$defaultFn", on_update=False)})
+    always = with_table(USER, columns={**USER.columns, "updatedAt": replace(stamp, client="$onUpdate")})
+    assert found(once, expected=expected) == {(Kind.DEFAULT, "User", "updatedAt")}
+    assert found(always, expected=expected) == set()
+
+
+def test_a_foreign_key_that_was_refused_for_no_reason_that_is_known_could_not_be_verified():
+    without = with_table(POST, foreign_keys=())
+    rejected = (Rejected("Post", ("ownerId",), "no"),)
+    sides = Comparison(Side.PRISMA, Side.DRIZZLE, TRUTH, without, rejected)
+    assert compare(sides) == []
+    assert len(unexplained(sides, [])) == 1
+
+
+def typed(**columns):
+    return TypedSchema({"User": columns}, {"Role": ("A", "B")})
+
+
+def test_types_that_say_more_than_unknown_are_as_right():
+    document = TypedColumn("data", "unknown", nullable=True, generated=False)
+    assert compare_types(Side.PRISMA, typed(data=document), typed(data=replace(document, type="Settings"))) == []
+
+
+def test_an_enum_with_another_value_is_one_difference_and_its_columns_none():
+    one = TypedColumn("role", '"A" | "B"', nullable=False, generated=True)
+    actual = TypedSchema({"User": {"role": replace(one, type='"A" | "C"')}}, {"Role": ("A", "C")})
+    assert [(d.kind, d.column) for d in compare_types(Side.PRISMA, typed(role=one), actual)] == [(Kind.ENUM, "Role")]
+
+
+def test_every_kind_has_an_impact_and_an_id():
+    for kind in Kind:
+        for wrong in (Side.DRIZZLE, Side.KYSELY, Side.LIVE):
+            one = explain([Difference(Side.PRISMA, wrong, kind, "User", "id", "a", "b")], Sources())[0]
+            assert one.impact
+            assert one.fix
+            assert one.as_finding().id == IDS[kind]
+    assert len(set(IDS.values())) == len(Kind)
+
+
+def test_pairs_are_named_as_the_contract_names_them():
+    assert pair_name(Side.LIVE, Side.DRIZZLE) == "drizzle-live"
+    assert pair_name(Side.KYSELY, Side.PRISMA) == "prisma-kysely"
+
+
+def difference(kind, table="User", column="id"):
+    return Difference(Side.PRISMA, Side.DRIZZLE, kind, table, column, "a", "b")
+
+
+COLUMNS = [("User", "id", ""), ("User", "role", "Role"), ("Post", "id", "")]
+
+
+def test_type_safety_is_the_share_of_columns_that_agree():
+    assert type_safety_percent([]) is None
+    assert type_safety_percent([Compared(COLUMNS, [])]) == 100
+    assert type_safety_percent([Compared(COLUMNS, [difference(Kind.TYPE)])]) == 66.6
+    assert type_safety_percent([Compared(COLUMNS, [difference(Kind.MISSING_TABLE, "User", "")])]) == 33.3
+    assert type_safety_percent([Compared(COLUMNS, [difference(Kind.ENUM, "", "Role")])]) == 66.6
+    assert type_safety_percent([Compared(COLUMNS, [difference(Kind.INDEX)])]) == 100
+    assert type_safety_percent([Compared(COLUMNS, [], [("Post", "")])]) == 66.6
+
+
+def test_a_hundred_percent_means_every_column():
+    many = [("T", f"c{number}", "") for number in range(10_000)]
+    assert type_safety_percent([Compared(many, [difference(Kind.TYPE, "T", "c1")])]) == 99.9
