@@ -107,10 +107,11 @@ markdown:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.pgkeel.postgres.arguments import CONNECTION_ARGUMENTS
 
 try:
     from ansible.module_utils.pgkeel.errors import PgkeelError
-    from ansible.module_utils.pgkeel.postgres.connect import CONNECTION_ARGUMENTS, Login
+    from ansible.module_utils.pgkeel.postgres.connect import Login
     from ansible.module_utils.pgkeel.schema.declared import Declarations
     from ansible.module_utils.pgkeel.schema.load import Bench
     from ansible.module_utils.pgkeel.schema.run import Request, run
@@ -123,10 +124,6 @@ except ImportError as error:  # a third-party library below is not installed
 
 def main() -> None:
     """Run the module."""
-    if MISSING is not None:
-        AnsibleModule(argument_spec={}, supports_check_mode=True, bypass_checks=True).fail_json(
-            msg=missing_required_lib(MISSING.name), exception=str(MISSING)
-        )
     module = AnsibleModule(
         argument_spec={
             **CONNECTION_ARGUMENTS,
@@ -138,6 +135,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    if MISSING is not None:
+        module.fail_json(msg=missing_required_lib(MISSING.name or "psycopg"), exception=str(MISSING))
     arguments = module.params
     try:
         result = run(

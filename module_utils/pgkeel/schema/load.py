@@ -12,8 +12,9 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 
 from ..errors import PgkeelError
+from ..postgres.arguments import DEFAULT_BIN_DIR
 from ..postgres.connect import connect
-from ..postgres.proving_ground import DEFAULT_BIN_DIR, Ground, ProvingGround, proving_ground
+from ..postgres.proving_ground import Ground, ProvingGround, proving_ground
 from .catalog import read_schema
 from .compare import Rejected
 from .declared import ClientColumn, DeclaredTables
