@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..errors import PgkeelError
 from ..objectstore.store import Store, StoreAddress, open_store
 from ..postgres.proving_ground import DEFAULT_BIN_DIR
 from .keys import Shelf
+from .retention import Policy
+from .signature import public_key_of
 
+MOST = 10_000
 STORE_ARGUMENTS: dict[str, dict[str, Any]] = {
     "database": {"type": "str", "required": True},
     "server_name": {"type": "str", "required": True},
@@ -18,8 +22,31 @@ STORE_ARGUMENTS: dict[str, dict[str, Any]] = {
     "access_key": {"type": "str", "required": True, "no_log": True},
     "secret_key": {"type": "str", "required": True, "no_log": True},
     "ca_file": {"type": "str", "default": ""},
+    "signing_key": {"type": "str", "default": "", "no_log": True},
+    "verify_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "bin_dir": {"type": "path", "default": DEFAULT_BIN_DIR},
 }
+RETENTION_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "keep_days": {"type": "int", "default": 30},
+    "keep_weekly": {"type": "int", "default": 0},
+    "keep_monthly": {"type": "int", "default": 0},
+    "keep_at_least": {"type": "int", "default": 3},
+    "remove_at_most": {"type": "int", "default": 10},
+}
+
+
+def policy_of(arguments: dict[str, Any]) -> Policy:
+    """The retention that the arguments describe. Raises PgkeelError."""
+    for name, lowest in (("keep_days", 1), ("keep_weekly", 0), ("keep_monthly", 0), ("keep_at_least", 1), ("remove_at_most", 0)):
+        if not lowest <= arguments[name] <= MOST:
+            raise PgkeelError(f"{name} is {arguments[name]}", f"Give a number from {lowest} to {MOST}")
+    return Policy(
+        days=arguments["keep_days"],
+        weekly=arguments["keep_weekly"],
+        monthly=arguments["keep_monthly"],
+        floor=arguments["keep_at_least"],
+        most_removed=arguments["remove_at_most"],
+    )
 
 
 def store_of(arguments: dict[str, Any]) -> Store:
@@ -39,3 +66,11 @@ def store_of(arguments: dict[str, Any]) -> Store:
 def shelf_of(arguments: dict[str, Any]) -> Shelf:
     """The shelf that the arguments name. Raises PgkeelError."""
     return Shelf(prefix=arguments["prefix"], server=arguments["server_name"], database=arguments["database"])
+
+
+def verify_keys_of(arguments: dict[str, Any]) -> tuple[str, ...]:
+    """The public keys that manifests may be signed with. Raises PgkeelError when there is none."""
+    keys = list(arguments["verify_keys"])
+    if arguments["signing_key"] or not keys:
+        keys.insert(0, public_key_of(arguments["signing_key"]))
+    return tuple(keys)

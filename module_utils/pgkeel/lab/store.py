@@ -1,22 +1,24 @@
-"""The lab's object store: SeaweedFS over TLS on the bridge's address, standing in for R2."""
+"""The lab's object store, standing in for R2: SeaweedFS, and in front of it, over TLS, a proxy as strict as R2."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import ssl
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from ..errors import PgkeelError
+from ..objectstore.store import StoreAddress, make_client
 from .credentials import StoreKeys, ensure_certificates, ensure_store_keys
 from .identity import S3_PORT, Lab
 from .kernel import end_processes, processes_with
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _START_SECONDS = 60
+STORE_PORT = 8334
+PROXY_FILES = ("__init__.py", "lab/__init__.py", "lab/faults.py", "lab/proxy.py", "lab/strictness.py")
 
 
 def ensure_store(lab: Lab, weed: str, buckets: list[str]) -> bool:
@@ -35,6 +39,7 @@ def ensure_store(lab: Lab, weed: str, buckets: list[str]) -> bool:
     changed = ensure_certificates(lab)
     keys = ensure_store_keys(lab)
     if changed or not store_answers(lab):
+        end_processes(_proxy_marker(lab), patience=2)
         end_processes(_marker(lab), patience=10)
         _start(lab, weed, keys)
         changed = True
@@ -48,8 +53,9 @@ def ensure_store(lab: Lab, weed: str, buckets: list[str]) -> bool:
 
 def remove_store(lab: Lab) -> bool:
     """End the store and delete what it held; True if there was anything."""
+    proxied = end_processes(_proxy_marker(lab), patience=2)
     # A SeaweedFS that ran out of volumes ignores SIGTERM: after a second it is ended all the same.
-    changed = end_processes(_marker(lab), patience=1)
+    changed = end_processes(_marker(lab), patience=1) or proxied
     folder = lab.state / "store"
     if folder.exists():
         shutil.rmtree(folder)
@@ -105,32 +111,73 @@ def _start(lab: Lab, weed: str, keys: StoreKeys) -> None:
         "-volume.max=500",  # a bucket takes seven volumes, and the default is eight in all
         "-filer",
         "-s3",
-        f"-s3.port={S3_PORT}",
+        f"-s3.port={STORE_PORT}",
         f"-s3.config={config}",
-        f"-s3.cert.file={lab.state / 'tls' / 'store.pem'}",
-        f"-s3.key.file={lab.state / 'tls' / 'store.key'}",
+    ]
+    private = folder / "weed"
+    private.touch()
+    # SeaweedFS has sockets in /tmp whose names hold the port alone: with a shared /tmp two labs would talk to each other's store.
+    script = 'mount --bind "$1" "$2" && mount -t tmpfs -o mode=1777 tmpfs /tmp && shift && exec "$@"'
+    command = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        script,
+        "sh",
+        str(Path(shutil.which(weed) or weed).resolve()),
+        str(private),
+        *command[1:],
     ]
     log = folder / "weed.log"
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=folder, start_new_session=True)
+    proxy = _start_proxy(lab)
     deadline = time.monotonic() + _START_SECONDS
     while not store_answers(lab):
-        if process.poll() is not None or time.monotonic() > deadline:
+        if process.poll() is not None or proxy.poll() is not None or time.monotonic() > deadline:
             words = " ".join(log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-2:])
             raise PgkeelError(f"The lab's object store did not come up at {lab.endpoint}: {words}", f"See {log}")
         time.sleep(0.1)
 
 
+def _proxy_marker(lab: Lab) -> str:
+    return f"--marker={lab.state / 'store' / 'proxy'}"
+
+
+def _start_proxy(lab: Lab) -> subprocess.Popen[bytes]:
+    """From a copy of its files: the checkout may change branches while the lab runs."""
+    copy = lab.state / "store" / "program" / "pgkeel"
+    shutil.rmtree(copy.parent, ignore_errors=True)
+    for name in PROXY_FILES:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(lab.checkout / "module_utils" / "pgkeel" / name, copy / name)
+    command = [
+        sys.executable,
+        "-m",
+        "pgkeel.lab.proxy",
+        _proxy_marker(lab),
+        f"--listen={lab.gateway}:{S3_PORT}",
+        f"--store={lab.gateway}:{STORE_PORT}",
+        f"--filer={lab.gateway}:8888",
+        f"--certificate={lab.state / 'tls' / 'store.pem'}",
+        f"--key={lab.state / 'tls' / 'store.key'}",
+    ]
+    with (lab.state / "store" / "proxy.log").open("wb") as out:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            cwd=copy.parent,
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": str(copy.parent), "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+
+
 def _client(lab: Lab, keys: StoreKeys) -> S3Client:
-    return boto3.client(
-        "s3",
-        endpoint_url=lab.endpoint,
-        region_name="auto",
-        aws_access_key_id=keys.access_key,
-        aws_secret_access_key=keys.secret_key,
-        verify=str(lab.state / "tls" / "ca.pem"),
-        config=Config(s3={"addressing_style": "path"}, connect_timeout=5, read_timeout=30, proxies={}),
-    )
+    address = StoreAddress(lab.endpoint, "", keys.access_key, keys.secret_key, ca_file=str(lab.state / "tls" / "ca.pem"))
+    return cast("S3Client", make_client(address))
 
 
 def _create_bucket(client: S3Client, bucket: str) -> None:
