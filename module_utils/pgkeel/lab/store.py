@@ -20,14 +20,13 @@ from botocore.exceptions import ClientError
 from ..errors import PgkeelError
 from ..objectstore.store import StoreAddress, make_client
 from .credentials import StoreKeys, ensure_certificates, ensure_store_keys
-from .identity import S3_PORT, Lab
+from .identity import Lab
 from .kernel import end_processes, processes_with
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _START_SECONDS = 60
-STORE_PORT = 8334
 PROXY_FILES = ("__init__.py", "lab/__init__.py", "lab/faults.py", "lab/proxy.py", "lab/strictness.py")
 
 
@@ -56,11 +55,24 @@ def remove_store(lab: Lab) -> bool:
     proxied = end_processes(_proxy_marker(lab), patience=2)
     # A SeaweedFS that ran out of volumes ignores SIGTERM: after a second it is ended all the same.
     changed = end_processes(_marker(lab), patience=1) or proxied
+    for socket in store_sockets(lab):
+        socket.unlink(missing_ok=True)
     folder = lab.state / "store"
     if folder.exists():
         shutil.rmtree(folder)
         changed = True
     return changed
+
+
+def store_sockets(lab: Lab) -> list[Path]:
+    """The sockets that SeaweedFS leaves in /tmp, named by port, whatever its folders are."""
+    ports = [lab.store_port + step + companion for step in range(5) for companion in (0, 10000)]
+    return [path for port in ports for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock")]  # noqa: S108
+
+
+def _behind(lab: Lab) -> int:
+    """SeaweedFS's own S3 port, which only the proxy asks."""
+    return lab.store_port + 4
 
 
 def store_runs(lab: Lab) -> bool:
@@ -111,7 +123,10 @@ def _start(lab: Lab, weed: str, keys: StoreKeys) -> None:
         "-volume.max=500",  # a bucket takes seven volumes, and the default is eight in all
         "-filer",
         "-s3",
-        f"-s3.port={STORE_PORT}",
+        f"-s3.port={_behind(lab)}",
+        f"-filer.port={lab.store_port + 1}",
+        f"-master.port={lab.store_port + 2}",
+        f"-volume.port={lab.store_port + 3}",
         f"-s3.config={config}",
     ]
     private = folder / "weed"
@@ -157,8 +172,8 @@ def _start_proxy(lab: Lab) -> subprocess.Popen[bytes]:
         "-m",
         "pgkeel.lab.proxy",
         _proxy_marker(lab),
-        f"--listen={lab.gateway}:{S3_PORT}",
-        f"--store={lab.gateway}:{STORE_PORT}",
+        f"--listen={lab.gateway}:{lab.store_port}",
+        f"--store={lab.gateway}:{_behind(lab)}",
         f"--filer={lab.gateway}:8888",
         f"--certificate={lab.state / 'tls' / 'store.pem'}",
         f"--key={lab.state / 'tls' / 'store.key'}",
