@@ -20,7 +20,7 @@ CAST = re.compile(
     r'::(?:"[^"]+"|[A-Za-z_]\w*)(?:\.(?:"[^"]+"|\w+))*'
     r"(?: varying| precision| with(?:out)? time zone)*(?:\(\d+(?:,\s*\d+)?\))?(?:\[\])*"
 )
-NOT_TELLING = re.compile(r"[\s()]+")
+PARENTHESES = re.compile(r"[()]")
 
 OWN = """
   WITH member AS (
@@ -174,5 +174,5 @@ def read_catalog(session: Session) -> dict[str, str]:
 
 def digest(parts: list[Any]) -> str:
     """Sixteen hex digits of what defines an object; casts, parentheses and blanks do not count."""
-    texts = [NOT_TELLING.sub(" ", CAST.sub("", str(part))) for part in parts]
+    texts = [" ".join(PARENTHESES.sub("", CAST.sub("", str(part))).split()) for part in parts]
     return hashlib.sha256("\x1f".join(texts).encode()).hexdigest()[:DIGEST_CHARACTERS]

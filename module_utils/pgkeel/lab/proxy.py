@@ -113,11 +113,15 @@ class Handler(BaseHTTPRequestHandler):
             self._drain(length - len(body))
             self._answer(refusal)
             return
-        self._forward(length, body, kind)
+        status = self._forward(length, body, kind)
+        if asked.operation in {"PutObject", "CompleteMultipartUpload"} and status != http.HTTPStatus.OK:
+            with self.server.lock:
+                self.server.strictness.not_written(asked)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do_any  # noqa: N815 - the names that http.server looks for
 
-    def _forward(self, length: int, body: bytes, kind: str) -> None:
+    def _forward(self, length: int, body: bytes, kind: str) -> int:
+        """Pass it on, and the answer back; returns the store's status, 0 where the connection broke."""
         spoil = kind == "wrong_bytes" and length > 0
         try:
             if self.upstream is None:
@@ -134,7 +138,7 @@ class Handler(BaseHTTPRequestHandler):
                 chunk = self.rfile.read(min(CHUNK, left))
                 if not chunk:
                     self._break()
-                    return
+                    return 0
                 left -= len(chunk)
                 if spoil:
                     chunk, spoil = bytes([chunk[0] ^ 1]) + chunk[1:], False
@@ -142,12 +146,13 @@ class Handler(BaseHTTPRequestHandler):
             answer = self.upstream.getresponse()
         except (OSError, http.client.HTTPException):
             self._break()
-            return
+            return 0
         if kind == "lost_answer":
             answer.read()
             self._break()
-            return
+            return answer.status
         self._relay(answer, kind if not length else "")
+        return answer.status
 
     def _relay(self, answer: http.client.HTTPResponse, kind: str) -> None:
         headers = [(name, value) for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP]

@@ -129,21 +129,6 @@ def _start(lab: Lab, weed: str, keys: StoreKeys) -> None:
         f"-volume.port={lab.store_port + 3}",
         f"-s3.config={config}",
     ]
-    private = folder / "weed"
-    private.touch()
-    # SeaweedFS has sockets in /tmp whose names hold the port alone: with a shared /tmp two labs would talk to each other's store.
-    script = 'mount --bind "$1" "$2" && mount -t tmpfs -o mode=1777 tmpfs /tmp && shift && exec "$@"'
-    command = [
-        "unshare",
-        "--mount",
-        "sh",
-        "-c",
-        script,
-        "sh",
-        str(Path(shutil.which(weed) or weed).resolve()),
-        str(private),
-        *command[1:],
-    ]
     log = folder / "weed.log"
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=folder, start_new_session=True)
@@ -174,7 +159,7 @@ def _start_proxy(lab: Lab) -> subprocess.Popen[bytes]:
         _proxy_marker(lab),
         f"--listen={lab.gateway}:{lab.store_port}",
         f"--store={lab.gateway}:{_behind(lab)}",
-        f"--filer={lab.gateway}:8888",
+        f"--filer={lab.gateway}:{lab.store_port + 1}",
         f"--certificate={lab.state / 'tls' / 'store.pem'}",
         f"--key={lab.state / 'tls' / 'store.key'}",
     ]

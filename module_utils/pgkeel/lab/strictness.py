@@ -129,6 +129,10 @@ class Strictness:
             self._written[name] = now
         return None
 
+    def not_written(self, asked: Asked) -> None:
+        """Take back what a request that the store then refused counted as a write."""
+        self._written.pop((asked.bucket, asked.key), None)
+
     def _part(self, asked: Asked) -> Refusal | None:
         number, size = int(asked.query["partNumber"]), int(asked.headers.get("content-length", "0"))
         if not 1 <= number <= MOST_PARTS:
