@@ -3,15 +3,20 @@
 Arguments as JSON on stdin, the result as JSON on stdout; both as the modules have them.
 """
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
 
-from pgkeel.backup.arguments import policy_of, shelf_of, store_of, verify_keys_of
+from pgkeel.backup import arguments
+from pgkeel.backup.arguments import policy_of, shelf_of, verify_keys_of
 from pgkeel.backup.assertions import Assertion
 from pgkeel.backup.drill import DrillRequest, DrillResult, run_drill
 from pgkeel.backup.run import BackupRequest, take_backup
 from pgkeel.errors import PgkeelError
+from pgkeel.objectstore import store as store_module
+from pgkeel.objectstore.patience import Patience
+from pgkeel.objectstore.store import Store
 from pgkeel.postgres.connect import Login
 
 DEFAULTS = {
@@ -25,6 +30,13 @@ DEFAULTS = {
     "keep_at_least": 3,
     "remove_at_most": 10,
 }
+
+
+def store_of(given: dict) -> Store:
+    """As the modules open it; tests of failures are less patient."""
+    store_module.READ_SECONDS = given.get("read_seconds", store_module.READ_SECONDS)
+    store = arguments.store_of(given)
+    return dataclasses.replace(store, patience=Patience(**given["patience"])) if "patience" in given else store
 
 
 def back_up(given: dict) -> dict:
