@@ -110,8 +110,8 @@ database:
 backups:
   description:
     - The committed ones, newest first, each with C(backup_id), C(snapshot_time), C(age_seconds), C(bytes), C(database_bytes),
-      C(rows), C(proved) (time of the last drill that passed, or null), C(last_verdict) and C(kept_because), which is empty when the
-      next backup removes it.
+      C(rows), C(proved) (time of the last drill that passed, or null), C(last_verdict) and C(kept_because), empty when the next
+      backup removes it.
   returned: success
   type: list
   elements: dict

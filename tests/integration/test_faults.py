@@ -15,13 +15,18 @@ import ssl
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 from integration.backup_bench import PREFIX, ROOT, SIGNING_KEY, Bench, dump_key, lay_driver
+from pgkeel.backup.keys import Shelf
 from pgkeel.backup.manifest import read_signed
+from pgkeel.backup.prune import prune
+from pgkeel.backup.retention import Policy
 from pgkeel.backup.signature import public_key_of
+from pgkeel.errors import PgkeelError
 from pgkeel.objectstore.objects import delete_object, list_objects, read_small
 from pgkeel.objectstore.store import Store, StoreAddress, open_store
 
@@ -236,6 +241,33 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "two halves of the dump swapped": swap_parts,
     "an empty dump": lambda data: data[:0],
 }
+
+
+def test_retention_removes_what_is_old_and_keeps_what_is_proved(bench: Bench) -> None:
+    proved = bench.backup()
+    assert bench.drill()["verdict"] == "PASS"
+    old, newest = bench.backup(), bench.backup()
+    orphan = f"{bench.folder}20260101T000000Z-00000000/dump.pgc.age"
+    bench.put(orphan, b"of a run that was killed")
+    listed = bench.server.module("pg_backup_info", {**bench.arguments, "keep_at_least": 1})
+    found = {entry["backup_id"]: entry for entry in listed["backups"]}
+    assert [entry["backup_id"] for entry in listed["backups"]] == [taken["backup_id"] for taken in (newest, old, proved)]
+    assert "the newest that a drill has proved" in found[proved["backup_id"]]["kept_because"]
+    assert found[old["backup_id"]]["proved"] is None
+
+    shelf, keys = Shelf(PREFIX, "it", bench.database), (public_key_of(SIGNING_KEY),)
+    later = datetime.now(UTC) + timedelta(days=40)
+    with pytest.raises(PgkeelError, match="clock"):
+        prune(bench.store, shelf, keys, Policy(floor=1), later)
+    steer(bench.store, "skew", 40 * 86400)
+    try:
+        removed = prune(bench.store, shelf, keys, Policy(floor=1), later)
+    finally:
+        steer(bench.store, "skew", 0)
+    assert removed == [old["backup_id"], "20260101T000000Z-00000000"]
+    assert set(committed(bench)) == {proved["backup_id"], newest["backup_id"]}
+    left = bench.keys()
+    assert not [key for key in left if old["backup_id"] in key or key == orphan]
 
 
 def refused(fault: str, bench: Bench, key: str, body: bytes, words: str) -> dict[str, Any]:
