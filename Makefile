@@ -18,7 +18,7 @@ export LAB_MIRROR_URL ?=
 lab = ansible-playbook -i localhost, playbooks/lab.yml
 names = {"lab_servers": [$(shell printf '%s' '$(1)' | sed 's/[^ ][^ ]*/"&"/g; s/ /,/g')]}
 
-.PHONY: help setup demo test lint unit browser integration molecule lab-up lab-down lab-ssh lock clean
+.PHONY: help setup demo test lint unit browser integration molecule faults bench-backup lab-up lab-down lab-ssh lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -50,6 +50,13 @@ browser: $(VENV) ## The report in a real browser
 
 integration: $(VENV) ## Tests against a real server in the lab
 	@python tools/integration.py $(PYTEST_ARGS)
+
+faults: $(VENV) ## Every failure of the store at every position (half an hour): build/faults.json, docs/faults.md
+	@PGKEEL_FAULTS=all python tools/integration.py tests/integration/test_faults.py
+	@python tools/faults_table.py
+
+bench-backup: $(VENV) ## Backup and restore beside pg_dump|gzip|rclone and pgBackRest: build/bench/backup.json
+	@python tools/bench_backup.py
 
 molecule: $(VENV) ## The scenarios, each on a server of its own
 	@python tools/run_molecule.py $(SCENARIOS)
