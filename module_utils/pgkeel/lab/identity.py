@@ -12,7 +12,6 @@ from pathlib import Path
 from ..errors import PgkeelError
 
 STATE_ROOT = Path("/var/lib/pgkeel-lab")
-S3_PORT = 8333
 FIRST_SERVER = 11
 """Last octet of the first server; the bridge, where the store listens, has .1."""
 
@@ -52,9 +51,18 @@ class Lab:
         return f"pgkeel_{self.id}"
 
     @property
+    def store_port(self) -> int:
+        """The first of the store's four ports (S3, filer, master, volume); each has a companion 10,000 above.
+
+        They follow from the subnet, which no two running labs share: SeaweedFS also listens on sockets in /tmp that are named by
+        port alone, and stores with equal ports would quietly use each other's.
+        """
+        return 10000 + (int(self.subnet.network_address) >> 8) % 2500 * 4
+
+    @property
     def endpoint(self) -> str:
         """The object store's URL."""
-        return f"https://{self.gateway}:{S3_PORT}"
+        return f"https://{self.gateway}:{self.store_port}"
 
     def namespace(self, server: str) -> str:
         """The network namespace, which is also the machine name."""

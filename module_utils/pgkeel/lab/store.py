@@ -10,6 +10,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
@@ -18,7 +19,7 @@ from botocore.exceptions import ClientError
 
 from ..errors import PgkeelError
 from .credentials import StoreKeys, ensure_certificates, ensure_store_keys
-from .identity import S3_PORT, Lab
+from .identity import Lab
 from .kernel import end_processes, processes_with
 
 if TYPE_CHECKING:
@@ -50,11 +51,19 @@ def remove_store(lab: Lab) -> bool:
     """End the store and delete what it held; True if there was anything."""
     # A SeaweedFS that ran out of volumes ignores SIGTERM: after a second it is ended all the same.
     changed = end_processes(_marker(lab), patience=1)
+    for socket in store_sockets(lab):
+        socket.unlink(missing_ok=True)
     folder = lab.state / "store"
     if folder.exists():
         shutil.rmtree(folder)
         changed = True
     return changed
+
+
+def store_sockets(lab: Lab) -> list[Path]:
+    """The sockets that SeaweedFS leaves in /tmp, named by port, whatever its folders are."""
+    ports = [lab.store_port + step + companion for step in range(4) for companion in (0, 10000)]
+    return [path for port in ports for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock")]  # noqa: S108
 
 
 def store_runs(lab: Lab) -> bool:
@@ -105,7 +114,10 @@ def _start(lab: Lab, weed: str, keys: StoreKeys) -> None:
         "-volume.max=500",  # a bucket takes seven volumes, and the default is eight in all
         "-filer",
         "-s3",
-        f"-s3.port={S3_PORT}",
+        f"-s3.port={lab.store_port}",
+        f"-filer.port={lab.store_port + 1}",
+        f"-master.port={lab.store_port + 2}",
+        f"-volume.port={lab.store_port + 3}",
         f"-s3.config={config}",
         f"-s3.cert.file={lab.state / 'tls' / 'store.pem'}",
         f"-s3.key.file={lab.state / 'tls' / 'store.key'}",
