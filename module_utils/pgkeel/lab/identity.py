@@ -57,7 +57,7 @@ class Lab:
         They follow from the subnet, which no two running labs share: SeaweedFS also listens on sockets in /tmp that are named by
         port alone, and stores with equal ports would quietly use each other's.
         """
-        return 10000 + (int(self.subnet.network_address) >> 8) % 2500 * 4
+        return 10000 + (int(self.subnet.network_address) >> 8) % 1250 * 8
 
     @property
     def endpoint(self) -> str:
