@@ -17,7 +17,7 @@ LAB_SUBNET ?=
 lab = ansible-playbook -i localhost, playbooks/lab.yml -e 'lab_subnet=$(LAB_SUBNET)'
 names = {"lab_servers": [$(shell printf '%s' '$(1)' | sed 's/[^ ][^ ]*/"&"/g; s/ /,/g')]}
 
-.PHONY: help setup demo test lint unit browser integration molecule lab-up lab-down lab-ssh lock clean
+.PHONY: help setup demo test lint unit browser integration molecule storm lab-up lab-down lab-ssh lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -52,6 +52,9 @@ integration: $(VENV) ## Tests against a real server in the lab
 
 molecule: $(VENV) ## The scenarios, each on a server of its own
 	@python tools/run_molecule.py $(SCENARIOS)
+
+storm: $(VENV) ## 200 clients log in at once, directly and through pgbouncer; build/bench/storm.json (KEEP=1 keeps the server)
+	@python tools/storm.py
 
 lab-up: $(VENV) ## Start lab servers: LAB_SERVERS="one two", LAB_SUBNET=10.78.3.0/24
 	@$(lab) -e '$(call names,$(LAB_SERVERS))'
