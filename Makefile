@@ -17,7 +17,7 @@ LAB_SUBNET ?=
 lab = ansible-playbook -i localhost, playbooks/lab.yml -e 'lab_subnet=$(LAB_SUBNET)'
 names = {"lab_servers": [$(shell printf '%s' '$(1)' | sed 's/[^ ][^ ]*/"&"/g; s/ /,/g')]}
 
-.PHONY: help setup demo test lint unit browser integration molecule storm lab-up lab-down lab-ssh lock clean
+.PHONY: help setup demo test lint unit browser integration molecule orm-compat storm lab-up lab-down lab-ssh lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -52,6 +52,9 @@ integration: $(VENV) ## Tests against a real server in the lab
 
 molecule: $(VENV) ## The scenarios, each on a server of its own
 	@python tools/run_molecule.py $(SCENARIOS)
+
+orm-compat: $(VENV) ## The application's own clients through pgbouncer: a table of what works (needs Node 20)
+	@python tools/orm_compat.py
 
 storm: $(VENV) ## 200 clients log in at once, directly and through pgbouncer; build/bench/storm.json (KEEP=1 keeps the server)
 	@python tools/storm.py
