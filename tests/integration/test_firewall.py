@@ -10,16 +10,20 @@ import pytest
 PORT = 8099
 
 
-@pytest.fixture
-def converge(server, tmp_path):
-    """The role alone, as site.yml runs it."""
-    play = tmp_path / "play.yml"
+@pytest.fixture(scope="module")
+def converge(server, tmp_path_factory):
+    """The role alone, as site.yml runs it; the firewall is on, and off again afterwards, as the lab's inventory has it."""
+    play = tmp_path_factory.mktemp("firewall") / "play.yml"
     play.write_text(json.dumps([{"hosts": "postgresql", "become": True, "gather_facts": False, "roles": ["firewall"]}]))
 
     def run(**extra):
-        return server.playbook(str(play), extra, timeout=120)
+        return server.playbook(str(play), {"firewall_enabled": True, **extra}, timeout=120)
 
-    return run
+    first = run()
+    assert first.returncode == 0, first.stdout
+    yield run
+    last = run(firewall_enabled=False)
+    assert last.returncode == 0, last.stdout
 
 
 def reaches(server, port: int) -> bool:
