@@ -155,6 +155,9 @@ def faults(server: Server) -> list[FileEntry]:
 
 
 def _waits(server: Server, entry: FileEntry) -> bool:
+    if not entry.file:
+        # A setting that is gone from the files and goes back with the next restart: PostgreSQL lists it without a place.
+        return True
     # A changed setting that needs a restart is listed with the very remark that a bad value gets.
     setting = server.settings.get(entry.name)
     return entry.error == "setting could not be applied" and setting is not None and setting.context == "postmaster"
