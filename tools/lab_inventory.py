@@ -31,7 +31,7 @@ def read_lab() -> RunningLab:
 
 
 def release(*servers: str) -> None:
-    """Take servers down, and the whole lab with the last one; what runs several parts at once (PGKEEL_KEEP_LAB) does that itself."""
+    """Take servers down, and the whole lab with the last one; a run of several parts (PGKEEL_KEEP_LAB) does that at its end."""
     lab("down", *servers)
     if not os.environ.get("PGKEEL_KEEP_LAB") and not read_lab().hosts:
         lab("down")
