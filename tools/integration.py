@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lab_inventory import INVENTORY, ROOT, lab, read_lab
+from lab_inventory import INVENTORY, ROOT, lab, read_lab, release
 
 SERVER = "it"
 
@@ -17,7 +17,6 @@ def main(arguments: list[str]) -> int:
     """Start and converge the server where it is not there yet, then run pytest."""
     keep = bool(os.environ.get("KEEP"))
     try:
-        before = read_lab().hosts
         lab("up", SERVER)
         subprocess.run(["ansible-playbook", "-i", str(INVENTORY), "--limit", SERVER, "playbooks/site.yml"], cwd=ROOT, check=True)
         running = read_lab()
@@ -42,8 +41,7 @@ def main(arguments: list[str]) -> int:
         return error.returncode
     finally:
         if not keep:
-            # The whole lab goes where nothing else ran in it before.
-            lab("down", *([SERVER] if set(before) - {SERVER} else []))
+            release(SERVER)
     return status
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,13 @@ def read_lab() -> RunningLab:
     group = (yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}).get("postgresql", {})
     hosts = {name: host["ansible_host"] for name, host in (group.get("hosts") or {}).items()}
     return RunningLab(hosts, group.get("vars") or {})
+
+
+def release(*servers: str) -> None:
+    """Take servers down, and the whole lab with the last one; a run of several parts (PGKEEL_KEEP_LAB) does that at its end."""
+    lab("down", *servers)
+    if not os.environ.get("PGKEEL_KEEP_LAB") and not read_lab().hosts:
+        lab("down")
 
 
 def lab(state: str, *servers: str, fresh: bool = False) -> None:

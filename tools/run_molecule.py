@@ -5,21 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from lab_inventory import ROOT, lab, read_lab
+from lab_inventory import ROOT, release
 
 
 def main(scenarios: list[str]) -> int:
     """Run the named scenarios, or all of them."""
     names = scenarios or sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
-    before = read_lab().hosts
     status = 0
     try:
         for name in names:
             done = subprocess.run(["molecule", "test", "--scenario-name", name], cwd=ROOT, check=False)
             status = status or done.returncode
     finally:
-        if not before:
-            lab("down")
+        release("molecule")
     return status
 
 

@@ -15,6 +15,8 @@ const NAMES = ["DB", "Database"];
 
 // ---- the compiler ----------------------------------------------------------------------------------------------------------
 
+// Both compilations read the same libraries.
+const PARSED = new Map();
 // Node's own type, which an application has from @types/node.
 const AMBIENT = "interface Buffer extends Uint8Array {}\n";
 
@@ -44,8 +46,11 @@ function compile(files) {
   const ambient = join(dirname(files[0]), "pgkeel-ambient.d.ts");
   const { getSourceFile, fileExists } = host;
   host.fileExists = (name) => name === ambient || fileExists.call(host, name);
-  host.getSourceFile = (name, ...rest) =>
-    name === ambient ? ts.createSourceFile(name, AMBIENT, ts.ScriptTarget.ES2022) : getSourceFile.call(host, name, ...rest);
+  host.getSourceFile = (name, ...rest) => {
+    if (name === ambient) return ts.createSourceFile(name, AMBIENT, ts.ScriptTarget.ES2022);
+    if (!PARSED.has(name)) PARSED.set(name, getSourceFile.call(host, name, ...rest));
+    return PARSED.get(name);
+  };
   // One kysely, ours: an application that is not installed has none. Where the file with the column types has all that is imported,
   // the rest of kysely, hundreds of files, need not be read.
   const whole = require.resolve("kysely").replace(/\.[cm]?js$/, ".d.ts");

@@ -40,7 +40,10 @@ _NPM_PREFIXES = ("npm_config_", "NPM_CONFIG_", "NODE_EXTRA_CA_CERTS")
 
 def require_node() -> str:
     """The version of Node. Raises PgkeelError when it or npm is missing or too old."""
-    cure = f"Install Node {OLDEST_NODE} or newer with npm where the schema audit runs (Debian: apt-get install nodejs npm)"
+    cure = (
+        f"Install Node {OLDEST_NODE} or newer with npm where the schema audit runs "
+        "(Debian 13: apt-get install nodejs npm; the one of Debian 12 is too old)"
+    )
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             raise PgkeelError(
