@@ -118,7 +118,8 @@ def test_a_used_subnet_is_refused_before_anything_changes(lab, tmp_path):
     assert f"subnet {SUBNET} is in use: {lab.bridge}" in done.stdout
     assert "LAB_SUBNET" in done.stdout
     other = describe_lab(str(tmp_path), SUBNET)
-    assert nothing_left(other)
+    assert not remains(other)
+    assert not other.state.exists()
 
 
 def test_two_checkouts_run_side_by_side_and_one_down_leaves_the_other(lab, tmp_path):
