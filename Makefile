@@ -49,6 +49,7 @@ browser: $(VENV) ## The report in a real browser
 	pytest tests/browser
 
 integration: $(VENV) ## Tests against a real server in the lab
+	@tools/setup node
 	@python tools/integration.py $(PYTEST_ARGS)
 
 molecule: $(VENV) ## The scenarios, each on a server of its own
