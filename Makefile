@@ -18,7 +18,7 @@ export LAB_MIRROR_URL ?=
 lab = ansible-playbook -i localhost, playbooks/lab.yml
 names = {"lab_servers": [$(shell printf '%s' '$(1)' | sed 's/[^ ][^ ]*/"&"/g; s/ /,/g')]}
 
-.PHONY: help setup demo test lint unit browser integration molecule lab-up lab-down lab-ssh lock clean
+.PHONY: help setup demo test lint unit browser integration molecule faults bench-backup orm-compat storm lab-up lab-down lab-ssh lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -52,8 +52,21 @@ integration: $(VENV) ## Tests against a real server in the lab
 	@tools/setup node
 	@python tools/integration.py $(PYTEST_ARGS)
 
+faults: $(VENV) ## Every failure of the store at every position (half an hour): build/faults.json, docs/faults.md
+	@PGKEEL_FAULTS=all python tools/integration.py tests/integration/test_faults.py
+	@python tools/faults_table.py
+
+bench-backup: $(VENV) ## Backup and restore beside pg_dump|gzip|rclone and pgBackRest: build/bench/backup.json
+	@python tools/bench_backup.py
+
 molecule: $(VENV) ## The scenarios, each on a server of its own
 	@python tools/run_molecule.py $(SCENARIOS)
+
+orm-compat: $(VENV) ## The application's own clients through pgbouncer: a table of what works (needs Node 20)
+	@python tools/orm_compat.py
+
+storm: $(VENV) ## 200 clients log in at once, directly and through pgbouncer; build/bench/storm.json (KEEP=1 keeps the server)
+	@python tools/storm.py
 
 lab-up: $(VENV) ## Start lab servers: LAB_SERVERS="one two", LAB_SUBNET=10.78.3.0/24
 	@$(lab) -e '$(call names,$(LAB_SERVERS))'

@@ -7,10 +7,10 @@ DOCUMENTATION = r"""
 module: pg_backup
 short_description: Back a PostgreSQL database up to an S3 object store
 description:
-  - Streams C(pg_dump) in custom format, compressed with zstd, straight into the store; nothing is staged on disk.
-  - Rows of every table, sequences, extensions and locale are recorded in the same snapshot, in a manifest that is written last.
-    A backup without a manifest does not exist.
-  - Roles and tablespaces go along in a second object, without passwords.
+  - Streams C(pg_dump) in custom format, compressed with zstd and encrypted with age, straight into the store; nothing is staged.
+  - Row count and content hash of every table, every definition with owner and privileges, sequences, extensions, large objects
+    and locale are recorded in the same snapshot, in a signed manifest that is written last. A backup without one does not exist.
+  - Roles with their password verifiers and tablespaces go along in a second object, encrypted too.
   - Runs on the database server, as an OS user that PostgreSQL lets in as a superuser over the local socket.
 version_added: 0.1.0
 author: pgkeel
@@ -51,6 +51,20 @@ options:
     description: PEM file on the server with the authority of the store's certificate; empty for the system's.
     type: str
     default: ''
+  recipients:
+    description: Public age keys that the backup is encrypted to; the private key of any of them decrypts.
+    type: list
+    elements: str
+    required: true
+  signing_key:
+    description: Ed25519 key that signs the manifest, 32 bytes in base64.
+    type: str
+    default: ''
+  verify_keys:
+    description: Further public keys that manifests may be signed with, such as that of an older signing key.
+    type: list
+    elements: str
+    default: []
   compression_level:
     description: Level of zstd.
     type: int
@@ -63,6 +77,26 @@ options:
     description: How long to wait for a table that somebody else holds exclusively.
     type: int
     default: 300
+  keep_days:
+    description: Younger backups are kept, each of them.
+    type: int
+    default: 30
+  keep_weekly:
+    description: The newest of each of the last so many weeks is kept longer.
+    type: int
+    default: 0
+  keep_monthly:
+    description: The newest of each of the last so many months is kept longer.
+    type: int
+    default: 0
+  keep_at_least:
+    description: So many of the newest are kept whatever their age.
+    type: int
+    default: 3
+  remove_at_most:
+    description: So many are removed in one run; 0 to remove none.
+    type: int
+    default: 10
   bin_dir:
     description: Folder of PostgreSQL's programs.
     type: path
@@ -82,6 +116,8 @@ options:
 requirements:
   - psycopg >= 3.2
   - boto3 >= 1.35
+  - pyrage >= 1.4
+  - cryptography >= 42
 attributes:
   check_mode:
     support: full
@@ -99,6 +135,8 @@ EXAMPLES = r"""
     bucket: backups
     access_key: "{{ vault_access_key }}"
     secret_key: "{{ vault_secret_key }}"
+    recipients: [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p]
+    signing_key: "{{ vault_signing_key }}"
   become: true
   become_user: postgres
 """
@@ -145,6 +183,11 @@ snapshot_time:
   description: Time of the snapshot, UTC.
   returned: when a backup was taken
   type: str
+removed:
+  description: Backups that retention removed, and unfinished ones of killed runs.
+  returned: when a backup was taken
+  type: list
+  elements: str
 stale_uploads_aborted:
   description: Number of unfinished uploads of killed runs that were removed.
   returned: when a backup was taken
@@ -154,11 +197,11 @@ stale_uploads_aborted:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.module_utils.pgkeel.backup.options import STORE_ARGUMENTS
+from ansible.module_utils.pgkeel.backup.options import RETENTION_ARGUMENTS, STORE_ARGUMENTS
 from ansible.module_utils.pgkeel.postgres.arguments import CONNECTION_ARGUMENTS
 
 try:
-    from ansible.module_utils.pgkeel.backup.arguments import shelf_of, store_of
+    from ansible.module_utils.pgkeel.backup.arguments import policy_of, shelf_of, store_of, verify_keys_of
     from ansible.module_utils.pgkeel.backup.run import BackupRequest, check_backup, take_backup
     from ansible.module_utils.pgkeel.errors import PgkeelError
     from ansible.module_utils.pgkeel.postgres.connect import Login
@@ -174,9 +217,11 @@ def main() -> None:
         argument_spec={
             **STORE_ARGUMENTS,
             **{name: CONNECTION_ARGUMENTS[name] for name in ("login_unix_socket", "login_port", "login_user")},
+            "recipients": {"type": "list", "elements": "str", "required": True},
             "compression_level": {"type": "int", "default": 3},
             "parts_in_flight": {"type": "int", "default": 3},
             "lock_wait_seconds": {"type": "int", "default": 300},
+            **RETENTION_ARGUMENTS,
         },
         supports_check_mode=True,
     )
@@ -194,6 +239,10 @@ def main() -> None:
             compression_level=arguments["compression_level"],
             parts_in_flight=arguments["parts_in_flight"],
             lock_wait_seconds=arguments["lock_wait_seconds"],
+            recipients=tuple(arguments["recipients"]),
+            signing_key=arguments["signing_key"],
+            verify_keys=verify_keys_of(arguments),
+            retention=policy_of(arguments),
         )
         store = store_of(arguments)
         if module.check_mode:

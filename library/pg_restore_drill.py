@@ -8,8 +8,8 @@ module: pg_restore_drill
 short_description: Prove that the newest backup of a database restores
 description:
   - Takes the newest committed backup, by the snapshot time in its manifest, restores it into a throwaway PostgreSQL cluster on a
-    private socket, and compares every table's exact row count, sequences, extensions and more with the manifest.
-  - Each drill also deletes a row from the copy and demands that the comparison notices.
+    private socket, and compares everything in the manifest with it; then C(pg_amcheck) and the operator's own assertions.
+  - Each drill also damages the copy and the objects, and demands that this is noticed.
   - The cluster is removed afterwards, whatever happens. Production is not connected to.
   - Fails unless the verdict is C(PASS); the result is complete all the same.
 version_added: 0.1.0
@@ -51,6 +51,64 @@ options:
     description: PEM file on the server with the authority of the store's certificate; empty for the system's.
     type: str
     default: ''
+  identity:
+    description: Private age key that the backup is encrypted to. It is held in memory only.
+    type: str
+    default: ''
+  signing_key:
+    description:
+      - Ed25519 key, 32 bytes in base64, that manifests are signed with. The drill's own record is signed with it too.
+      - Without it, on a machine that must not be able to sign, O(verify_keys) suffices, and no record is kept.
+    type: str
+    default: ''
+  verify_keys:
+    description: Further public keys that manifests may be signed with.
+    type: list
+    elements: str
+    default: []
+  assertions:
+    description: Queries that answer with one value each, and the value that they must give in the copy.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: What it asserts.
+        type: str
+        required: true
+      query:
+        description: SQL; read only, and at most ten minutes.
+        type: str
+        required: true
+      expected:
+        description: The value as text, such as V(true) or V(42).
+        type: str
+        required: true
+  rto_budget_seconds:
+    description: The drill fails when the copy was usable later than this; 0 for no budget.
+    type: float
+    default: 0
+  rpo_budget_seconds:
+    description: The drill fails when the snapshot was older than this; 0 for no budget.
+    type: float
+    default: 0
+  push:
+    description:
+      - Uptime monitors that hear of the verdict; only C(PASS) counts as alive.
+      - A monitor that cannot be reached is a warning, for it will alarm by itself.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      kind:
+        description: What speaks there.
+        type: str
+        choices: [uptime_kuma, healthchecks]
+        required: true
+      url:
+        description: The check's own URL, which is a secret.
+        type: str
+        required: true
   drill_dir:
     description: Directory for throwaway clusters, owned by the OS user that runs this and used by nothing else.
     type: path
@@ -66,7 +124,7 @@ options:
   analyze:
     description: Whether to run ANALYZE on the copy.
     type: bool
-    default: false
+    default: true
   bin_dir:
     description: Folder of PostgreSQL's programs.
     type: path
@@ -74,6 +132,8 @@ options:
 requirements:
   - psycopg >= 3.2
   - boto3 >= 1.35
+  - pyrage >= 1.4
+  - cryptography >= 42
 attributes:
   check_mode:
     support: full
@@ -91,6 +151,10 @@ EXAMPLES = r"""
     bucket: backups
     access_key: "{{ vault_access_key }}"
     secret_key: "{{ vault_secret_key }}"
+    identity: "{{ vault_drill_identity }}"
+    signing_key: "{{ vault_signing_key }}"
+    assertions:
+      - {name: somebody can log in, query: 'SELECT count(*) > 0 FROM "User"', expected: "true"}
   become: true
   become_user: postgres
 """
@@ -118,7 +182,7 @@ checks:
   type: list
   elements: dict
 phases:
-  description: Seconds spent in C(locate), C(prepare), C(fetch), C(restore), C(verify) and C(clean).
+  description: Seconds spent in C(locate), C(prepare), C(fetch), C(decrypt), C(restore), C(analyse), C(verify) and C(clean).
   returned: always
   type: dict
 rto_seconds:
@@ -138,9 +202,21 @@ rows_compared:
   returned: always
   type: int
 negative_control:
-  description: The C(table) that a row was deleted from, C(rows_deleted), and whether it was C(detected).
+  description:
+    - The C(damages) done, each with whether it was C(detected), and by which check; the C(table) that a row was deleted from; and
+      C(detected), whether all were.
   returned: always
   type: dict
+history:
+  description: The last drills of this database as they are kept beside the backups, oldest first, this one included.
+  returned: always
+  type: list
+  elements: dict
+pushed:
+  description: The monitors, each with its C(kind), whether it was C(told), and the C(error).
+  returned: when the drill ran
+  type: list
+  elements: dict
 """
 
 from pathlib import Path
@@ -149,13 +225,21 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.pgkeel.backup.options import STORE_ARGUMENTS
 
 try:
-    from ansible.module_utils.pgkeel.backup.arguments import shelf_of, store_of
+    from ansible.module_utils.pgkeel.backup.arguments import shelf_of, store_of, verify_keys_of
+    from ansible.module_utils.pgkeel.backup.assertions import Assertion
     from ansible.module_utils.pgkeel.backup.drill import DrillRequest, DrillResult, check_drill, run_drill
+    from ansible.module_utils.pgkeel.backup.push import tell
     from ansible.module_utils.pgkeel.errors import PgkeelError
 
     MISSING = None
 except ImportError as error:  # a third-party library below is not installed
     MISSING = error
+
+ASSERTION = {name: {"type": "str", "required": True} for name in ("name", "query", "expected")}
+PUSH = {
+    "kind": {"type": "str", "choices": ["uptime_kuma", "healthchecks"], "required": True},
+    "url": {"type": "str", "required": True, "no_log": True},
+}
 
 
 def main() -> None:
@@ -163,10 +247,15 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **STORE_ARGUMENTS,
+            "identity": {"type": "str", "default": "", "no_log": True},
+            "assertions": {"type": "list", "elements": "dict", "default": [], "options": ASSERTION},
+            "rto_budget_seconds": {"type": "float", "default": 0},
+            "rpo_budget_seconds": {"type": "float", "default": 0},
+            "push": {"type": "list", "elements": "dict", "default": [], "options": PUSH},
             "drill_dir": {"type": "path", "default": "/var/lib/postgresql/pgkeel-proving-ground"},
             "jobs": {"type": "int", "default": 2},
             "space_factor": {"type": "float", "default": 1.5},
-            "analyze": {"type": "bool", "default": False},
+            "analyze": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
     )
@@ -184,6 +273,12 @@ def main() -> None:
             jobs=arguments["jobs"],
             space_factor=arguments["space_factor"],
             analyze=arguments["analyze"],
+            identity=arguments["identity"],
+            verify_keys=verify_keys_of(arguments),
+            signing_key=arguments["signing_key"],
+            assertions=tuple(Assertion(**assertion) for assertion in arguments["assertions"]),
+            rto_budget_seconds=arguments["rto_budget_seconds"],
+            rpo_budget_seconds=arguments["rpo_budget_seconds"],
         )
         store = store_of(arguments)
         if module.check_mode:
@@ -193,9 +288,20 @@ def main() -> None:
     except PgkeelError as error:
         module.fail_json(msg=str(error), **DrillResult(arguments["database"], reason=str(error)).as_dict())
     result = run_drill(store, request)
+    pushed = tell(
+        arguments["push"],
+        result.verdict,
+        f"{arguments['database']}: {result.reason or 'restored and compared'}",
+        result.rto_seconds,
+    )
+    for warning in [
+        *result.warnings,
+        *(f"The monitor ({entry['kind']}) was not told: {entry['error']}" for entry in pushed if not entry["told"]),
+    ]:
+        module.warn(warning)
     if result.verdict.value == "PASS":
-        module.exit_json(changed=False, msg=f"Backup {result.backup_id} restores.", **result.as_dict())
-    module.fail_json(msg=f"{result.verdict.value}: {result.reason}", **result.as_dict())
+        module.exit_json(changed=False, msg=f"Backup {result.backup_id} restores.", pushed=pushed, **result.as_dict())
+    module.fail_json(msg=f"{result.verdict.value}: {result.reason}", pushed=pushed, **result.as_dict())
 
 
 if __name__ == "__main__":

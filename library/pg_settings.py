@@ -9,6 +9,8 @@ short_description: Declare PostgreSQL's settings, and tell what needs a reload o
 description:
   - Writes the declared settings into two files that PostgreSQL includes, one for those that need a restart, one for the others.
   - Compares them, units normalised, with what the server runs with. It reloads and restarts nothing.
+  - Before it writes what needs a restart, it starts a throwaway cluster with the new settings, so that no restart, of today or
+    of the next power cut, meets a configuration that PostgreSQL refuses.
   - Unknown names, values that the server would refuse and libraries that are not installed fail before anything is written.
   - Runs on the database server, as the system user that owns the files.
 options:
@@ -33,11 +35,39 @@ options:
     description: Name of the file for all others.
     type: str
     default: 20-pgkeel-reload.conf
+  restart:
+    description: Whether a restart may follow; C(window) admits it within O(restart_windows). Decides RV(restart_now) only.
+    type: str
+    choices: [never, window, allowed]
+    default: allowed
+  restart_windows:
+    description: Times of the server's clock, such as C(Sun 03:00-05:00), or C(23:00-01:00) for every day.
+    type: list
+    elements: str
+    default: []
+  proof_dir:
+    description: Folder for the throwaway cluster, made where it is missing.
+    type: path
+    default: /var/lib/postgresql/pgkeel-preflight
+  bin_dir:
+    description: Where PostgreSQL's programs are.
+    type: path
+    default: /usr/lib/postgresql/17/bin
+  libraries_later:
+    description: In check mode, say nothing of declared libraries that are not installed, for their packages come before.
+    type: bool
+    default: false
+  new_server:
+    description:
+      - In check mode, for a server without PostgreSQL, what a new cluster says of itself (C(settings) and C(entries)).
+        The module then asks no server and can run anywhere.
+    type: dict
+    default: {}
 extends_documentation_fragment: [pgkeel_connection]
 attributes:
   check_mode:
     support: full
-    description: Predicts from the catalog and writes nothing.
+    description: Predicts from the catalog and writes nothing; the throwaway cluster is left out.
   diff_mode:
     support: full
 author: pgkeel
@@ -72,6 +102,14 @@ reload_settings:
   returned: success
   type: list
   elements: str
+restart_now:
+  description: Whether something waits for a restart and the policy admits it now.
+  returned: success
+  type: bool
+proved:
+  description: Whether a throwaway cluster was started with the settings.
+  returned: success
+  type: bool
 pending_restart:
   description: Names of settings, declared here or not, that PostgreSQL says wait for a restart.
   returned: success
@@ -95,6 +133,7 @@ server_version:
   sample: "17.11"
 """
 
+from datetime import datetime
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -103,22 +142,38 @@ from ansible.module_utils.pgkeel.postgres.arguments import CONNECTION_ARGUMENTS
 try:
     from ansible.module_utils.pgkeel.errors import PgkeelError
     from ansible.module_utils.pgkeel.postgres.connect import Login, connect
-    from ansible.module_utils.pgkeel.postgres.settings_files import apply, read, render
-    from ansible.module_utils.pgkeel.postgres.settings_plan import make_plan, read_server
+    from ansible.module_utils.pgkeel.postgres.restart_policy import may_restart
+    from ansible.module_utils.pgkeel.postgres.settings_files import apply, keep, read, render
+    from ansible.module_utils.pgkeel.postgres.settings_plan import (
+        effective,
+        make_plan,
+        read_server,
+        server_from_document,
+        waiting,
+    )
+    from ansible.module_utils.pgkeel.postgres.startup_proof import prove_startup, read_memory, refuse_too_much_memory
 
     MISSING = None
 except ImportError as error:
     MISSING = error
+    CONNECTION_ARGUMENTS = {}
 
 
 def main() -> None:
     """Run the module."""
     arguments = {
+        **CONNECTION_ARGUMENTS,
         "settings": {"type": "dict", "default": {}},
         "preload": {"type": "list", "elements": "str", "default": []},
         "conf_dir": {"type": "path", "required": True},
         "restart_file": {"type": "str", "default": "10-pgkeel-restart.conf"},
         "reload_file": {"type": "str", "default": "20-pgkeel-reload.conf"},
+        "restart": {"type": "str", "choices": ["never", "window", "allowed"], "default": "allowed"},
+        "restart_windows": {"type": "list", "elements": "str", "default": []},
+        "proof_dir": {"type": "path", "default": "/var/lib/postgresql/pgkeel-preflight"},
+        "bin_dir": {"type": "path", "default": "/usr/lib/postgresql/17/bin"},
+        "libraries_later": {"type": "bool", "default": False},
+        "new_server": {"type": "dict", "default": {}},
     }
     arguments |= CONNECTION_ARGUMENTS
     module = AnsibleModule(argument_spec=arguments, supports_check_mode=True)
@@ -131,33 +186,73 @@ def main() -> None:
 
 
 def run(module: AnsibleModule) -> dict[str, object]:
-    """Plan, write unless checking, and report."""
-    folder = Path(module.params["conf_dir"])
-    restart_file, reload_file = folder / module.params["restart_file"], folder / module.params["reload_file"]
-    with connect(Login.from_arguments(module.params)) as connection:
+    """Plan, prove, write unless checking, and report."""
+    given = module.params
+    if given["new_server"]:
+        if not module.check_mode:
+            module.fail_json(msg="new_server is for check mode: a real run asks the server. Leave it out.")
+        return predict_new(module)
+    files = [Path(given["conf_dir"], given[name]) for name in ("restart_file", "reload_file")]
+    may = may_restart(given["restart"], given["restart_windows"], datetime.now().astimezone())
+    with connect(Login.from_arguments(given)) as connection:
         server = read_server(connection)
-        plan = make_plan(server, module.params["settings"], module.params["preload"], restart_file, reload_file)
-        texts = {
-            restart_file: render(plan.restart_file, "These need a restart, or belong to libraries that are preloaded."),
-            reload_file: render(plan.reload_file, "These need a reload."),
-        }
+        later = module.check_mode and given["libraries_later"]
+        plan = make_plan(server, given["settings"], given["preload"], *files, libraries_later=later)
+        texts = rendered(plan, files)
         before = {path: read(path) for path in texts}
         changed = before != texts
+        proved = False
+        if plan.needing("restart"):
+            settings = effective(server, plan, *files)
+            refuse_too_much_memory(server, settings, read_memory())
+            if not module.check_mode:
+                prove_startup(server, settings, Path(given["proof_dir"]), Path(given["bin_dir"]))
+                proved = True
         if changed and not module.check_mode:
+            if not waiting(server, files):
+                keep(files)
             apply(connection, texts)
     for entry in plan.shadowed:
         module.warn(
             f"{entry['file']} sets {entry['name']} to {entry['effective']}, which overrides the declared {entry['wanted']}."
         )
+    return {**report(plan, before, texts), "restart_now": may and bool(plan.needing("restart")), "proved": proved} | {
+        "server_version": server.settings["server_version"].value.split()[0]
+    }
+
+
+def predict_new(module: AnsibleModule) -> dict[str, object]:
+    """What a run makes of a server that is not there yet."""
+    given = module.params
+    files = [Path(given["conf_dir"], given[name]) for name in ("restart_file", "reload_file")]
+    may = may_restart(given["restart"], given["restart_windows"], datetime.now().astimezone())
+    server = server_from_document(given["new_server"])
+    plan = make_plan(server, given["settings"], given["preload"], *files)
+    return report(plan, dict.fromkeys(files, ""), rendered(plan, files)) | {
+        "restart_now": may and bool(plan.needing("restart")),
+        "proved": False,
+        "server_version": "",
+    }
+
+
+def rendered(plan: object, files: list[Path]) -> dict[Path, str]:
+    """The texts of both files."""
     return {
-        "changed": changed,
+        files[0]: render(plan.restart_file, "These need a restart, or belong to libraries that are preloaded."),
+        files[1]: render(plan.reload_file, "These need a reload."),
+    }
+
+
+def report(plan: object, before: dict[Path, str], texts: dict[Path, str]) -> dict[str, object]:
+    """What a plan comes to."""
+    return {
+        "changed": before != texts,
         "changes": [change.as_dict() for change in plan.changes],
         "restart_settings": plan.needing("restart"),
         "reload_settings": plan.needing("reload"),
         "pending_restart": list(plan.pending_restart),
         "shadowed": list(plan.shadowed),
         "preloaded": list(plan.preloaded),
-        "server_version": server.settings["server_version"].value.split()[0],
         "diff": [
             {"before_header": str(path), "after_header": str(path), "before": before[path], "after": texts[path]}
             for path in texts

@@ -108,11 +108,21 @@ def test_it_runs_with_what_was_declared(server):
     assert config["pool_mode"] == "transaction"
     assert config["auth_type"] == "scram-sha-256"
     assert config["query_wait_timeout"] == "15"
-    assert config["ignore_startup_parameters"] == "extra_float_digits"
+    assert {"extra_float_digits", "statement_timeout"} <= set(config["ignore_startup_parameters"].split(","))
     assert int(config["listen_backlog"]) >= 1024
     limits = server.run("cat /proc/$(systemctl show -P MainPID pgbouncer)/limits").stdout
     files = next(line for line in limits.splitlines() if line.startswith("Max open files"))
     assert int(files.split()[3]) >= 2 * int(config["max_client_conn"])
+
+
+def test_a_timeout_asked_for_at_the_start_does_not_keep_the_application_out(server, login, connection):
+    role = login()
+    connection().execute(sql.SQL("ALTER ROLE {} SET statement_timeout = '60s'").format(sql.Identifier(role)))
+    shown = server.run(
+        f"PGPASSWORD={PASSWORD} PGOPTIONS='-c statement_timeout=60000' psql -XAt -h 127.0.0.1 -p 6432 -U {role} -d postgres "
+        "-c 'SHOW statement_timeout'"
+    )
+    assert shown.stdout.strip() == "1min"
 
 
 def test_its_file_is_not_for_everybody(server):

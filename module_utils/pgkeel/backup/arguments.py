@@ -4,8 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..errors import PgkeelError
 from ..objectstore.store import Store, StoreAddress, open_store
 from .keys import Shelf
+from .retention import Policy
+from .signature import public_key_of
+
+MOST = 10_000
+
+
+def policy_of(arguments: dict[str, Any]) -> Policy:
+    """The retention that the arguments describe. Raises PgkeelError."""
+    for name, lowest in (("keep_days", 1), ("keep_weekly", 0), ("keep_monthly", 0), ("keep_at_least", 1), ("remove_at_most", 0)):
+        if not lowest <= arguments[name] <= MOST:
+            raise PgkeelError(f"{name} is {arguments[name]}", f"Give a number from {lowest} to {MOST}")
+    return Policy(
+        days=arguments["keep_days"],
+        weekly=arguments["keep_weekly"],
+        monthly=arguments["keep_monthly"],
+        floor=arguments["keep_at_least"],
+        most_removed=arguments["remove_at_most"],
+    )
 
 
 def store_of(arguments: dict[str, Any]) -> Store:
@@ -25,3 +44,11 @@ def store_of(arguments: dict[str, Any]) -> Store:
 def shelf_of(arguments: dict[str, Any]) -> Shelf:
     """The shelf that the arguments name. Raises PgkeelError."""
     return Shelf(prefix=arguments["prefix"], server=arguments["server_name"], database=arguments["database"])
+
+
+def verify_keys_of(arguments: dict[str, Any]) -> tuple[str, ...]:
+    """The public keys that manifests may be signed with. Raises PgkeelError when there is none."""
+    keys = list(arguments["verify_keys"])
+    if arguments["signing_key"] or not keys:
+        keys.insert(0, public_key_of(arguments["signing_key"]))
+    return tuple(keys)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..objectstore.objects import list_objects, read_small
 from ..objectstore.store import Store
 from .keys import Shelf
-from .manifest import Manifest, ManifestError, read_manifest
+from .manifest import Manifest, ManifestError, read_signed
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,9 @@ class Catalogue:
     """One sentence each."""
 
 
-def read_catalogue(store: Store, shelf: Shelf) -> Catalogue:
-    """Read every manifest of the shelf. Raises StoreError when the store cannot be asked."""
+def read_catalogue(store: Store, shelf: Shelf, verify_keys: Iterable[str]) -> Catalogue:
+    """Read every manifest of the shelf, each signed by one of the keys. Raises StoreError when the store cannot be asked."""
+    keys = tuple(verify_keys)
     manifests: list[Manifest] = []
     refused: list[str] = []
     for item in list_objects(store, shelf.folder):
@@ -30,7 +31,7 @@ def read_catalogue(store: Store, shelf: Shelf) -> Catalogue:
             continue
         body = read_small(store, item.key)
         try:
-            manifests.append(read_manifest(body, run_id=run_id, server_name=shelf.server, database=shelf.database))
+            manifests.append(read_signed(body, keys, run_id=run_id, server_name=shelf.server, database=shelf.database))
         except ManifestError as error:
             refused.append(str(error))
     return Catalogue(tuple(manifests), tuple(refused))

@@ -13,16 +13,21 @@ def compare(expected: Contents, found: Contents) -> list[Check]:
     """A check for each kind of thing; each names at most twenty differences."""
     return [
         compare_tables(expected, found),
+        compare_rows(expected, found),
+        compare_catalog(expected, found),
         compare_views(expected, found),
         compare_sequences(expected, found),
         compare_extensions(expected, found),
         _verdict(
             "large objects",
-            []
-            if expected.large_objects == found.large_objects
-            else [f"{expected.large_objects} expected, {found.large_objects} found"],
+            [f"{expected.large_objects} expected, {found.large_objects} found"]
+            if expected.large_objects != found.large_objects
+            else ["their content differs"]
+            if expected.large_objects_hash != found.large_objects_hash
+            else [],
             f"{found.large_objects}, as expected",
         ),
+        compare_collations(expected, found),
         _verdict(
             "validated constraints",
             [f"{name} is not valid" for name in found.unvalidated_constraints if name not in expected.unvalidated_constraints],
@@ -50,6 +55,49 @@ def compare_tables(expected: Contents, found: Contents) -> Check:
             "row counts", Verdict.COULD_NOT_VERIFY, f"{len(wanted)} tables without a single row: there is nothing to compare"
         )
     return _verdict("row counts", problems, f"{len(wanted)} tables, {expected.rows} rows, every table exactly equal")
+
+
+def compare_rows(expected: Contents, found: Contents) -> Check:
+    """The content of every table, row by row, by its hash."""
+    there = {(table.schema, table.name): table for table in found.tables}
+    counted_only = [table.label for table in (*expected.tables, *found.tables) if not table.hash]
+    if counted_only:
+        return Check("row contents", Verdict.COULD_NOT_VERIFY, f"{len(counted_only)} tables were counted, not hashed")
+    problems = [
+        f"{table.label} holds other rows"
+        for table in expected.tables
+        if (copy := there.get((table.schema, table.name))) is not None and copy.hash != table.hash
+    ]
+    return _verdict("row contents", problems, f"the rows of {len(expected.tables)} tables hash to the same")
+
+
+def compare_catalog(expected: Contents, found: Contents) -> Check:
+    """Every object as it was defined, with its owner, privileges and comment."""
+    problems = []
+    for label, digest in expected.catalog.items():
+        if label not in found.catalog:
+            problems.append(f"{label} is missing")
+        elif found.catalog[label] != digest:
+            problems.append(f"{label} is defined otherwise, or has another owner or other privileges")
+    problems += [
+        f"{label} is in the copy but not in the manifest"
+        for label in found.catalog
+        # A role may be created between the snapshot and the moment at which roles are read.
+        if label not in expected.catalog and not label.startswith("role ")
+    ]
+    return _verdict("definitions, owners, privileges", problems, f"{len(expected.catalog)} objects, as expected")
+
+
+def compare_collations(expected: Contents, found: Contents) -> Check:
+    """Another version may sort otherwise. The backup is not to blame: its indexes are built anew."""
+    differing = [
+        f"{name} is {found.collations.get(name, 'unversioned')} here, {version} where the backup was taken"
+        for name, version in expected.collations.items()
+        if found.collations.get(name) != version
+    ]
+    if differing:
+        return Check("collation versions", Verdict.COULD_NOT_VERIFY, "; ".join(differing[:MOST_NAMED]))
+    return Check("collation versions", Verdict.PASS, f"{len(expected.collations)}, the same")
 
 
 def compare_views(expected: Contents, found: Contents) -> Check:

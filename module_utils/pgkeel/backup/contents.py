@@ -9,18 +9,23 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import TupleRow
 
+from .catalog_digest import read_catalog
+from .content_hash import hash_large_objects, hash_table
+
 Session = psycopg.Connection[TupleRow]
 # A LOCK statement of ten thousand tables would be unreadable in the server log.
 LOCKS_A_STATEMENT = 200
 
 
 @dataclass(frozen=True, order=True)
-class TableRows:
-    """An ordinary table or a leaf partition, and its exact number of rows."""
+class TableContent:
+    """An ordinary table or a leaf partition, its exact number of rows, and the hash of all of them."""
 
     schema: str
     name: str
     rows: int
+    hash: str
+    """See content_hash; empty where rows were only counted."""
 
     @property
     def label(self) -> str:
@@ -53,12 +58,17 @@ class Sequence:
 class Contents:
     """Everything that is compared, in a fixed order."""
 
-    tables: tuple[TableRows, ...]
+    tables: tuple[TableContent, ...]
     materialized_views: tuple[MaterializedView, ...]
     sequences: tuple[Sequence, ...]
     extensions: dict[str, str]
     """Version by name."""
+    collations: dict[str, str]
+    """Version that the operating system or ICU gives, by collation; ``database`` is the database's own."""
     large_objects: int
+    large_objects_hash: str
+    catalog: dict[str, str]
+    """Digest by object: definition, owner, privileges, comment; roles too."""
     unvalidated_constraints: tuple[str, ...]
     """``schema.table.constraint``"""
 
@@ -108,11 +118,13 @@ def lock_tables(session: Session, tables: list[tuple[str, str]]) -> None:
         session.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(names))
 
 
-def count_rows(session: Session, schema: str, name: str) -> TableRows:
-    """Count one table's own rows, exactly."""
+def read_table(session: Session, schema: str, name: str, *, hashed: bool = True) -> TableContent:
+    """Count one table's own rows, exactly, and hash them."""
+    if hashed:
+        return TableContent(schema, name, *hash_table(session, schema, name))
     row = session.execute(sql.SQL("SELECT count(*) FROM ONLY {}").format(sql.Identifier(schema, name))).fetchone()
     assert row is not None  # noqa: S101 - count(*) always answers with a row
-    return TableRows(schema, name, int(row[0]))
+    return TableContent(schema, name, int(row[0]), "")
 
 
 def read_sequences(session: Session) -> Iterator[Sequence]:
@@ -136,12 +148,12 @@ def read_sequences(session: Session) -> Iterator[Sequence]:
         yield Sequence(str(schema), str(name), None if last_value is None else int(last_value), int(increment), bool(cycles))
 
 
-def read_contents(session: Session, sequences: tuple[Sequence, ...] | None = None) -> Contents:
-    """Read everything, the rows of every table counted; in the caller's transaction if there is one.
+def read_contents(session: Session, sequences: tuple[Sequence, ...] | None = None, *, hashed: bool = True) -> Contents:
+    """Read everything, the rows of every table counted and hashed; in the caller's transaction if there is one.
 
-    ``sequences`` are taken as they are when they were read earlier.
+    The session must have gone through ``fix_output``. ``sequences`` are taken as they are when they were read earlier.
     """
-    tables = tuple(count_rows(session, *table) for table in list_tables(session))
+    tables = tuple(read_table(session, *table, hashed=hashed) for table in list_tables(session))
     views = session.execute(
         """
         SELECT n.nspname, c.relname, c.relispopulated
@@ -156,8 +168,7 @@ def read_contents(session: Session, sequences: tuple[Sequence, ...] | None = Non
         """
     ).fetchall()
     extensions = session.execute("SELECT extname, extversion FROM pg_catalog.pg_extension ORDER BY 1").fetchall()
-    objects = session.execute("SELECT count(*) FROM pg_catalog.pg_largeobject_metadata").fetchone()
-    assert objects is not None  # noqa: S101 - count(*) always answers with a row
+    objects, objects_hash = hash_large_objects(session)
     constraints = session.execute(
         """
         SELECT n.nspname || '.' || c.relname || '.' || k.conname
@@ -173,6 +184,25 @@ def read_contents(session: Session, sequences: tuple[Sequence, ...] | None = Non
         materialized_views=tuple(MaterializedView(str(schema), str(name), bool(full)) for schema, name, full in views),
         sequences=tuple(read_sequences(session)) if sequences is None else sequences,
         extensions={str(name): str(version) for name, version in extensions},
-        large_objects=int(objects[0]),
+        collations=read_collations(session),
+        large_objects=objects,
+        large_objects_hash=objects_hash,
+        catalog=read_catalog(session),
         unvalidated_constraints=tuple(str(name) for (name,) in constraints),
     )
+
+
+def read_collations(session: Session) -> dict[str, str]:
+    """The versions that sorting depends on: of the database, and of collations that columns use."""
+    rows = session.execute(
+        """
+        SELECT 'database', pg_catalog.pg_database_collation_actual_version(oid)
+        FROM pg_catalog.pg_database WHERE datname = current_database()
+        UNION ALL
+        SELECT pg_catalog.format('%I.%I', n.nspname, o.collname), pg_catalog.pg_collation_actual_version(o.oid)
+        FROM pg_catalog.pg_collation o
+        JOIN pg_catalog.pg_namespace n ON n.oid = o.collnamespace
+        WHERE o.oid IN (SELECT attcollation FROM pg_catalog.pg_attribute WHERE attrelid >= 16384)
+        """
+    )
+    return {str(name): str(version) for name, version in rows if version is not None}

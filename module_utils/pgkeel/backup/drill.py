@@ -1,4 +1,4 @@
-"""The restore drill: the newest committed backup becomes a running database, and every table of it is counted."""
+"""The restore drill: the newest committed backup becomes a running database, and everything in it is compared."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from ..errors import PgkeelError
 from ..objectstore.download import download
 from ..objectstore.errors import DamagedObjectError
+from ..objectstore.objects import read_small
 from ..objectstore.store import Store
 from ..postgres.connect import connect
 from ..postgres.interruption import interruptible
@@ -33,19 +33,23 @@ from ..postgres.proving_ground import (
     sweep,
     yielding,
 )
+from .assertions import Assertion, check_assertions
 from .catalogue import newest, read_catalogue
 from .check import Check, Verdict, overall
-from .compare import compare, compare_locale, compare_tables
-from .contents import Contents, Session, count_rows, read_contents
+from .compare import compare, compare_locale
+from .content_hash import fix_output
+from .contents import Session, read_contents
+from .control import negative_control, refusals
+from .encryption import decrypt_file, identity_of
 from .globals_sql import for_throwaway_cluster
-from .keys import DUMP, GLOBALS, Shelf
+from .history import DrillRecord, remember
+from .keys import DUMP, GLOBALS, MANIFEST, Shelf
 from .manifest import Manifest
 from .program import require_program
 from .run import read_locale
+from .structure import check_structure
 
 DISK_FULL = "No space left on device"
-# What must be in a drill that passes; a check that was forgotten would otherwise not be missed.
-NEGATIVE_CONTROL = "negative control"
 LOG_LINES = 50
 
 
@@ -63,7 +67,17 @@ class DrillRequest:
     jobs: int = 2
     space_factor: float = 1.5
     """Disk needed beside the dump itself, as a multiple of the database's size in production."""
-    analyze: bool = False
+    analyze: bool = True
+    identity: str = field(default="", repr=False)
+    """age private key; it stays in memory."""
+    verify_keys: tuple[str, ...] = ()
+    """Public keys of those who may sign manifests."""
+    signing_key: str = field(default="", repr=False)
+    """For the drill's own record; without it no history is kept."""
+    assertions: tuple[Assertion, ...] = ()
+    rto_budget_seconds: float = 0.0
+    """0: none."""
+    rpo_budget_seconds: float = 0.0
 
 
 @dataclass
@@ -85,6 +99,9 @@ class DrillResult:
     database_bytes: int = 0
     dump_bytes: int = 0
     negative_control: dict[str, Any] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    """The last drills of this database, this one included, oldest first."""
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def verdict(self) -> Verdict:
@@ -110,6 +127,7 @@ class DrillResult:
             "database_bytes": self.database_bytes,
             "dump_bytes": self.dump_bytes,
             "negative_control": self.negative_control,
+            "history": self.history,
         }
 
     @contextmanager
@@ -135,6 +153,7 @@ def run_drill(store: Store, request: DrillRequest) -> DrillResult:
     """
     result = DrillResult(database=request.shelf.database)
     begun = time.monotonic()
+    started = datetime.now(UTC)
     try:
         with interruptible():
             _drill(store, request, result, begun)
@@ -147,7 +166,29 @@ def run_drill(store: Store, request: DrillRequest) -> DrillResult:
     if not result.reason and result.verdict is not Verdict.PASS:
         worst = [check for check in result.checks if check.verdict is result.verdict]
         result.reason = "; ".join(f"{check.name}: {check.evidence}" for check in worst) + "."
+    try:
+        result.history = remember(store, request.shelf, request.signing_key, request.verify_keys, _record(result, started))
+    except PgkeelError as error:
+        result.warnings.append(f"The drill's record could not be stored: {error}")
     return result
+
+
+def _record(result: DrillResult, started: datetime) -> DrillRecord | None:
+    """What is kept of the drill; nothing when there was no backup to judge."""
+    if not result.backup_id:
+        return None
+    return DrillRecord(
+        database=result.database,
+        backup_id=result.backup_id,
+        time=started,
+        verdict=result.verdict.value,
+        reason=result.reason[:2000],
+        rto_seconds=result.rto_seconds,
+        rpo_seconds=result.rpo_seconds,
+        phases={name: round(seconds, 3) for name, seconds in result.phases.items()},
+        rows_compared=result.rows_compared,
+        database_bytes=result.database_bytes,
+    )
 
 
 def _drill(store: Store, request: DrillRequest, result: DrillResult, begun: float) -> None:
@@ -159,22 +200,30 @@ def _drill(store: Store, request: DrillRequest, result: DrillResult, begun: floa
         with _prepared(request, manifest, result) as running:
             with result.phase("fetch"):
                 dump, roles = _fetch(store, request, manifest, running.folder)
+            with result.phase("decrypt"):
+                controls = _control_refusals(store, request, manifest, roles)
+                dump, roles = _decrypt(request, manifest, dump, roles)
             with _blame(running):
                 with result.phase("restore"):
                     _restore(request, manifest, running, dump, roles)
+                if request.analyze:
+                    with result.phase("analyse"):
+                        _analyse(request, manifest, running)
                 with result.phase("verify"):
-                    _verify(manifest, running, result)
+                    _verify(request, manifest, running, result, controls)
             ready = time.monotonic()
             result.rto_seconds = ready - begun
+            result.checks += check_budgets(result, request)
     finally:
         if ready > begun:
             result.phases["clean"] = time.monotonic() - ready
 
 
 def _locate(store: Store, request: DrillRequest, result: DrillResult) -> Manifest:
-    for program in ("pg_restore", "psql"):
+    for program in ("pg_restore", "psql", "pg_amcheck"):
         require_program(request.bin_dir, program)
-    catalogue = read_catalogue(store, request.shelf)
+    identity_of(request.identity)
+    catalogue = read_catalogue(store, request.shelf, request.verify_keys)
     if catalogue.refused:
         result.checks.append(Check("manifests", Verdict.FAIL, " ".join(catalogue.refused)))
     manifest = newest(catalogue.manifests)
@@ -193,7 +242,7 @@ def _locate(store: Store, request: DrillRequest, result: DrillResult) -> Manifes
     result.database_bytes = manifest.database_bytes
     result.dump_bytes = manifest.dump.bytes
     result.rpo_seconds = (datetime.now(UTC) - manifest.snapshot_time).total_seconds()
-    require_space(request.base_dir, int(manifest.database_bytes * request.space_factor) + manifest.dump.bytes + BASE_BYTES)
+    require_space(request.base_dir, int(manifest.database_bytes * request.space_factor) + 2 * manifest.dump.bytes + BASE_BYTES)
     return manifest
 
 
@@ -218,6 +267,15 @@ def _fetch(store: Store, request: DrillRequest, manifest: Manifest, folder: Path
         key = request.shelf.key(manifest.run_id, name)
         download(store, key, target, expected_bytes=stored.bytes, expected_sha256=stored.sha256)
     return dump, roles
+
+
+def _decrypt(request: DrillRequest, manifest: Manifest, dump: Path, roles: Path) -> tuple[Path, Path]:
+    """Both files decrypted beside themselves; the encrypted dump goes at once, for the disk's sake."""
+    clear = [path.with_suffix("") for path in (dump, roles)]
+    for sealed, target, stored in ((dump, clear[0], manifest.dump), (roles, clear[1], manifest.globals)):
+        decrypt_file(sealed, target, request.identity, stored.plain)
+        sealed.unlink()
+    return clear[0], clear[1]
 
 
 @contextmanager
@@ -272,9 +330,22 @@ def _restore(request: DrillRequest, manifest: Manifest, running: ProvingGround, 
         "the dump",
     )
     dump.unlink()
-    if request.analyze:
-        with connect(running.login(manifest.database)) as session:
-            session.execute("ANALYZE")
+
+
+def _analyse(request: DrillRequest, manifest: Manifest, running: ProvingGround) -> None:
+    """Statistics, which a restored database must have before an application may use it."""
+    login = running.login()
+    _run(
+        [
+            str(request.bin_dir / "vacuumdb"),
+            "--analyze-only",
+            "--quiet",
+            f"--jobs={request.jobs}",
+            f"--dbname={manifest.database}",
+        ],
+        {**clean_environment(), "PGHOST": login.host, "PGPORT": str(login.port), "PGUSER": login.user},
+        "the planner's statistics",
+    )
 
 
 def _run(command: list[str], environment: dict[str, str], what: str, stdin: str = "") -> None:
@@ -291,8 +362,11 @@ def _run(command: list[str], environment: dict[str, str], what: str, stdin: str 
         )
 
 
-def _verify(manifest: Manifest, running: ProvingGround, result: DrillResult) -> None:
+def _verify(
+    request: DrillRequest, manifest: Manifest, running: ProvingGround, result: DrillResult, controls: list[dict[str, Any]]
+) -> None:
     with connect(running.login(manifest.database)) as session:
+        fix_output(session)
         found = read_contents(session)
         result.checks += compare(manifest.contents, found)
         result.checks.append(compare_locale(manifest.locale, read_locale(session)))
@@ -300,7 +374,9 @@ def _verify(manifest: Manifest, running: ProvingGround, result: DrillResult) -> 
         result.checks.append(_check_harmless(session))
         result.tables_compared = len(found.tables)
         result.rows_compared = found.rows
-        result.checks.append(_negative_control(session, manifest.contents, found, result))
+        result.checks.append(negative_control(session, manifest.contents, found, controls, result))
+        result.checks += check_assertions(session, request.assertions)
+    result.checks.append(check_structure(request.bin_dir, running, manifest.database, request.jobs))
 
 
 def _check_indexes(session: Session) -> Check:
@@ -331,33 +407,19 @@ def _check_harmless(session: Session) -> Check:
     )
 
 
-def _negative_control(session: Session, expected: Contents, found: Contents, result: DrillResult) -> Check:
-    """Damage the copy by one row: the comparison that has just passed must find it."""
-    name = NEGATIVE_CONTROL
-    wanted = {(table.schema, table.name): table.rows for table in expected.tables}
-    candidates = [table for table in found.tables if table.rows and wanted.get((table.schema, table.name)) == table.rows]
-    for victim in sorted(candidates, key=lambda table: (table.rows, table.label)):
-        with session.transaction(force_rollback=True):
-            # No trigger, foreign key or rule shall have a say in this.
-            session.execute("SET LOCAL session_replication_role = replica")
-            table = sql.Identifier(victim.schema, victim.name)
-            deleted = session.execute(
-                sql.SQL("DELETE FROM ONLY {0} WHERE ctid = (SELECT ctid FROM ONLY {0} LIMIT 1)").format(table)
-            ).rowcount
-            if deleted != 1:
-                continue
-            recounted = count_rows(session, victim.schema, victim.name)
-        damaged = Contents(
-            **{**found.__dict__, "tables": tuple(recounted if table == victim else table for table in found.tables)}
-        )
-        before = compare_tables(expected, found)
-        check = compare_tables(expected, damaged)
-        detected = check.verdict is Verdict.FAIL and victim.label in check.evidence and victim.label not in before.evidence
-        result.negative_control = {"table": victim.label, "rows_deleted": 1, "detected": detected}
-        if detected:
-            return Check(
-                name, Verdict.PASS, f"one row deleted from {victim.label}: found ({recounted.rows} of {victim.rows} rows)"
-            )
-        return Check(name, Verdict.COULD_NOT_VERIFY, f"one row deleted from {victim.label}: the comparison did not notice")
-    result.negative_control = {"table": "", "rows_deleted": 0, "detected": False}
-    return Check(name, Verdict.COULD_NOT_VERIFY, "no table with rows to damage: the comparison itself could not be tested")
+def _control_refusals(store: Store, request: DrillRequest, manifest: Manifest, roles: Path) -> list[dict[str, Any]]:
+    stored = read_small(store, request.shelf.key(manifest.run_id, MANIFEST))
+    return refusals(stored, roles.read_bytes(), request.identity, request.verify_keys)
+
+
+def check_budgets(result: DrillResult, request: DrillRequest) -> list[Check]:
+    """Recovery time and data loss against what the operator allows; no budget, no check."""
+    checks = []
+    for name, seconds, budget in (
+        ("recovery time (RTO)", result.rto_seconds, request.rto_budget_seconds),
+        ("age of the data (RPO)", result.rpo_seconds, request.rpo_budget_seconds),
+    ):
+        if budget and seconds is not None:
+            verdict = Verdict.PASS if seconds <= budget else Verdict.FAIL
+            checks.append(Check(name, verdict, f"{seconds:.0f} s of at most {budget:.0f} s"))
+    return checks

@@ -1,4 +1,4 @@
-"""Where a backup lies: <prefix>/<server>/<database>/<run id>/{dump.pgc,globals.sql,manifest.json}."""
+"""Where a backup lies: <prefix>/<server>/<database>/<run id>/{dump.pgc.age,globals.sql.age,manifest.json}."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from urllib.parse import quote
 
 from ..errors import PgkeelError
 
-DUMP = "dump.pgc"
-GLOBALS = "globals.sql"
+DUMP = "dump.pgc.age"
+GLOBALS = "globals.sql.age"
 MANIFEST = "manifest.json"
+DRILLS = "drills"
 SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 
@@ -52,6 +53,12 @@ class Shelf:
         """The run id of a manifest's key on this shelf; None for any other object."""
         run_id, _, name = key.removeprefix(self.folder).partition("/")
         return run_id if key.startswith(self.folder) and name == MANIFEST else None
+
+
+def run_of(shelf: Shelf, key: str) -> str | None:
+    """The run id that any object of a run belongs to; None for what is no run's."""
+    run_id, _, name = key.removeprefix(shelf.folder).partition("/")
+    return run_id if key.startswith(shelf.folder) and name and RUN_ID.fullmatch(run_id) else None
 
 
 def new_run_id(snapshot_time: datetime) -> str:

@@ -7,6 +7,7 @@ import json
 import re
 import types
 import typing
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,9 +15,12 @@ from typing import Any
 from ..objectstore.errors import DamagedObjectError
 from ..postgres.proving_ground import Locale
 from .contents import Contents
+from .encryption import Plain
 from .keys import RUN_ID
+from .signature import SignatureError, sign, verify
 
-FORMAT = 1
+FORMAT = 2
+KIND = "application/vnd.pgkeel.manifest+json"
 SHA256 = re.compile(r"[0-9a-f]{64}")
 WAL_POSITION = re.compile(r"[0-9A-F]{1,8}/[0-9A-F]{1,8}")
 
@@ -40,10 +44,12 @@ class ServerFacts:
 
 @dataclass(frozen=True)
 class StoredDump:
-    """The object with the custom-format dump."""
+    """The object with the custom-format dump, an age file."""
 
     bytes: int
     sha256: str
+    plain: Plain
+    """What it decrypts to."""
     part_bytes: int
     parts: int
     compression: str
@@ -53,10 +59,11 @@ class StoredDump:
 
 @dataclass(frozen=True)
 class StoredGlobals:
-    """The object with roles, memberships and tablespaces; it holds no password, not even its verifier."""
+    """The object with roles, their password verifiers, memberships and tablespaces: an age file."""
 
     bytes: int
     sha256: str
+    plain: Plain
 
 
 @dataclass(frozen=True)
@@ -75,11 +82,29 @@ class Manifest:
     locale: Locale
     dump: StoredDump
     globals: StoredGlobals
+    recipients: tuple[str, ...]
+    """Public age keys; the private key of any of them decrypts."""
     contents: Contents
 
+    def signed(self, signing_key: str) -> bytes:
+        """As it is stored. Raises PgkeelError when the key is none."""
+        return sign(self.to_bytes(), KIND, signing_key)
+
     def to_bytes(self) -> bytes:
-        """As it is stored: JSON, one key order, UTF-8."""
+        """What is signed: JSON, one key order, UTF-8."""
         return (json.dumps(_encoded(self), indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def read_signed(envelope: bytes, verify_keys: Iterable[str], *, run_id: str, server_name: str, database: str) -> Manifest:
+    """Read a manifest as it is stored. Raises ManifestError unless one of the keys signed it and it can be believed."""
+    try:
+        payload = verify(envelope, KIND, verify_keys)
+    except SignatureError as error:
+        raise ManifestError(
+            f"The manifest of {run_id} cannot be believed: {error}",
+            "Find out who writes there; if the signing key was changed, name the old public key in backup_verify_keys",
+        ) from error
+    return read_manifest(payload, run_id=run_id, server_name=server_name, database=database)
 
 
 def read_manifest(body: bytes, *, run_id: str, server_name: str, database: str) -> Manifest:
@@ -122,12 +147,14 @@ def _require_plausible(manifest: Manifest) -> None:
     require(f"{manifest.snapshot_time:%Y%m%dT%H%M%SZ}" == manifest.run_id[:16], "run_id and snapshot_time differ")
     for name, stored in (("dump", manifest.dump), ("globals", manifest.globals)):
         require(SHA256.fullmatch(stored.sha256) is not None, f"{name}.sha256 is not a SHA-256")
-        require(stored.bytes > 0, f"{name}.bytes is not positive")
+        require(SHA256.fullmatch(stored.plain.sha256) is not None, f"{name}.plain.sha256 is not a SHA-256")
+        require(stored.bytes > 0 and stored.plain.bytes > 0, f"{name}.bytes is not positive")
     dump = manifest.dump
     require(dump.part_bytes > 0 and dump.parts == -(-dump.bytes // dump.part_bytes), "the parts of the dump do not add up")
     require(manifest.database_bytes >= 0, "database_bytes is negative")
     require(WAL_POSITION.fullmatch(manifest.server.wal_position) is not None, "server.wal_position is not one")
     require(manifest.locale.provider in {"libc", "icu", "builtin"}, "locale.provider is unknown")
+    require(bool(manifest.recipients), "it is encrypted to nobody")
     contents = manifest.contents
     require(contents.large_objects >= 0 and all(table.rows >= 0 for table in contents.tables), "a count is negative")
     for name in ("tables", "materialized_views", "sequences"):

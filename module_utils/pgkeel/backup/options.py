@@ -19,5 +19,14 @@ STORE_ARGUMENTS: dict[str, dict[str, Any]] = {
     "access_key": {"type": "str", "required": True, "no_log": True},
     "secret_key": {"type": "str", "required": True, "no_log": True},
     "ca_file": {"type": "str", "default": ""},
+    "signing_key": {"type": "str", "default": "", "no_log": True},
+    "verify_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "bin_dir": {"type": "path", "default": DEFAULT_BIN_DIR},
+}
+RETENTION_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "keep_days": {"type": "int", "default": 30},
+    "keep_weekly": {"type": "int", "default": 0},
+    "keep_monthly": {"type": "int", "default": 0},
+    "keep_at_least": {"type": "int", "default": 3},
+    "remove_at_most": {"type": "int", "default": 10},
 }

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -24,10 +24,15 @@ from ..objectstore.upload import Uploaded, abort_stale, probe_writable, upload_s
 from ..postgres.connect import Login, connect
 from ..postgres.interruption import interruptible, uninterrupted
 from ..postgres.proving_ground import Locale
+from .content_hash import fix_output
 from .contents import Contents, Sequence, list_tables, lock_tables, read_contents, read_sequences
+from .encryption import Encrypting, Plain, encrypt, recipients_of
 from .keys import DUMP, GLOBALS, MANIFEST, Shelf, new_run_id
 from .manifest import FORMAT, Manifest, ServerFacts, StoredDump, StoredGlobals
 from .program import Streaming, environment, require_program, require_success
+from .prune import prune
+from .retention import Policy
+from .signature import public_key_of
 
 Session = psycopg.Connection[TupleRow]
 # "pgkeel b" in ASCII: one backup of a database at a time. Advisory locks belong to one database already.
@@ -47,6 +52,16 @@ class BackupRequest:
     """Of zstd."""
     parts_in_flight: int = 3
     lock_wait_seconds: int = 300
+    recipients: tuple[str, ...] = ()
+    """Public age keys that it is encrypted to; at least one."""
+    signing_key: str = field(default="", repr=False)
+    """Ed25519, 32 bytes in base64."""
+    verify_keys: tuple[str, ...] = ()
+    """Public keys that manifests may be signed with, this key's own included; needed for retention."""
+    retention: Policy | None = None
+    """None: nothing is removed."""
+    hash_contents: bool = True
+    """Without, rows are only counted and no drill of the backup can pass: for measuring what hashes cost."""
     """How long to wait for a table that somebody holds with ACCESS EXCLUSIVE."""
 
 
@@ -67,6 +82,8 @@ class BackupResult:
     manifest_key: str
     seconds: float
     stale_uploads_aborted: int
+    removed: tuple[str, ...]
+    """Run ids that retention removed."""
     warnings: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -87,6 +104,7 @@ class BackupResult:
             "part_bytes": manifest.dump.part_bytes,
             "snapshot_time": manifest.snapshot_time.isoformat(),
             "stale_uploads_aborted": self.stale_uploads_aborted,
+            "removed": list(self.removed),
         }
 
 
@@ -112,8 +130,9 @@ def take_backup(store: Store, request: BackupRequest) -> BackupResult:
         globals_sql = _dump_globals(request)
         run_id = new_run_id(snapshot.time)
         try:
-            uploaded, contents, warnings = _send_dump(store, request, session, snapshot, run_id)
-            _put(store, request.shelf.key(run_id, GLOBALS), globals_sql, "application/sql")
+            uploaded, plain, contents, warnings = _send_dump(store, request, session, snapshot, run_id)
+            sealed_globals = encrypt(globals_sql, request.recipients)
+            _put(store, request.shelf.key(run_id, GLOBALS), sealed_globals, "application/octet-stream")
         except BaseException:
             with uninterrupted():
                 _discard(store, request.shelf, run_id)
@@ -131,18 +150,36 @@ def take_backup(store: Store, request: BackupRequest) -> BackupResult:
             dump=StoredDump(
                 bytes=uploaded.bytes,
                 sha256=uploaded.sha256,
+                plain=plain,
                 part_bytes=uploaded.part_bytes,
                 parts=uploaded.parts,
                 compression=f"zstd:{request.compression_level}",
                 program=preflight.pg_dump,
             ),
-            globals=StoredGlobals(bytes=len(globals_sql), sha256=sha256(globals_sql).hexdigest()),
+            globals=StoredGlobals(
+                bytes=len(sealed_globals),
+                sha256=sha256(sealed_globals).hexdigest(),
+                plain=Plain(len(globals_sql), sha256(globals_sql).hexdigest()),
+            ),
+            recipients=request.recipients,
             contents=contents,
         )
         # From here on nothing is deleted: a manifest whose answer got lost may have been written all the same.
         manifest_key = request.shelf.key(run_id, MANIFEST)
-        _put(store, manifest_key, manifest.to_bytes(), "application/json")
-    return BackupResult(manifest, manifest_key, time.monotonic() - begun, aborted, warnings)
+        _put(store, manifest_key, manifest.signed(request.signing_key), "application/json")
+        seconds = time.monotonic() - begun
+        removed, trouble = _retain(store, request)
+    return BackupResult(manifest, manifest_key, seconds, aborted, removed, (*warnings, *trouble))
+
+
+def _retain(store: Store, request: BackupRequest) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Old backups removed, and what kept them from it: the backup just taken is good all the same."""
+    if request.retention is None:
+        return (), ()
+    try:
+        return tuple(prune(store, request.shelf, request.verify_keys, request.retention)), ()
+    except PgkeelError as error:
+        return (), (f"Old backups were not removed: {error}",)
 
 
 @dataclass(frozen=True)
@@ -168,6 +205,7 @@ def _coordinator(request: BackupRequest) -> Iterator[Session]:
             ):
                 session.execute(f"SET {timeout} = 0")
             session.execute("SELECT pg_catalog.set_config('lock_timeout', %s, false)", [f"{request.lock_wait_seconds}s"])
+            fix_output(session)
             row = session.execute("SELECT pg_catalog.pg_try_advisory_lock(%s)", [ADVISORY_LOCK]).fetchone()
             if row != (True,):
                 raise PgkeelError(
@@ -199,6 +237,8 @@ def _preflight(store: Store, request: BackupRequest, session: Session) -> Prefli
         " pg_catalog.pg_database_size(current_database())"
     ).fetchone()
     assert row is not None  # noqa: S101 - a SELECT without FROM answers with a row
+    recipients_of(request.recipients)
+    public_key_of(request.signing_key)
     version, number, size = str(row[0]), int(row[1]), int(row[2])
     program = require_program(request.bin_dir, "pg_dump", number // 10000)
     require_program(request.bin_dir, "pg_dumpall", number // 10000)
@@ -258,9 +298,9 @@ def _begin(session: Session) -> _Snapshot:
 
 
 def _dump_globals(request: BackupRequest) -> bytes:
-    """Roles, memberships and tablespaces; kilobytes. Without passwords: their verifiers can be attacked offline."""
+    """Roles with their password verifiers, memberships and tablespaces; kilobytes. It is stored encrypted only."""
     done = subprocess.run(
-        [str(request.bin_dir / "pg_dumpall"), "--globals-only", "--no-role-passwords", "--no-password"],
+        [str(request.bin_dir / "pg_dumpall"), "--globals-only", "--no-password"],
         env=environment(request.login),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -272,8 +312,8 @@ def _dump_globals(request: BackupRequest) -> bytes:
 
 def _send_dump(
     store: Store, request: BackupRequest, session: Session, snapshot: _Snapshot, run_id: str
-) -> tuple[Uploaded, Contents, tuple[str, ...]]:
-    """Stream pg_dump into the store while the tables are counted in the same snapshot."""
+) -> tuple[Uploaded, Plain, Contents, tuple[str, ...]]:
+    """Stream pg_dump, encrypted, into the store while the tables are hashed in the same snapshot."""
     command = [
         str(request.bin_dir / "pg_dump"),
         "--format=custom",
@@ -284,23 +324,29 @@ def _send_dump(
     ]
     plan = plan_parts(snapshot.database_bytes, request.parts_in_flight)
     warnings: tuple[str, ...] = ()
-    with ThreadPoolExecutor(1, thread_name_prefix="count") as pool, Streaming(command, environment(request.login)) as dump:
-        counting: Future[Contents] = pool.submit(read_contents, session, snapshot.sequences)
+    with (
+        ThreadPoolExecutor(1, thread_name_prefix="count") as pool,
+        Encrypting(request.recipients) as sealed,
+        Streaming(command, environment(request.login)) as dump,
+    ):
+        counting: Future[Contents] = pool.submit(read_contents, session, snapshot.sequences, hashed=request.hash_contents)
 
         def everything_well() -> None:
             nonlocal warnings
+            sealed.plain()
             warnings = dump.finish()
             counting.result()
             # A session that died meanwhile took its locks with it: the counts would no longer be beyond doubt.
             session.execute("COMMIT")
 
         try:
-            uploaded = upload_stream(store, request.shelf.key(run_id, DUMP), _Watched(dump, counting), plan, everything_well)
+            source = sealed.begin(_Watched(dump, counting))
+            uploaded = upload_stream(store, request.shelf.key(run_id, DUMP), source, plan, everything_well)
         except BaseException:
             with uninterrupted():
                 _stop_counting(session, counting)
             raise
-        return uploaded, counting.result(), warnings
+        return uploaded, sealed.plain(), counting.result(), warnings
 
 
 @dataclass(frozen=True)

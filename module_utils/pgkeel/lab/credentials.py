@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import secrets
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from ..backup.encryption import make_identity, recipient_of
 from .identity import Lab
 
 _DAY = timedelta(days=1)
@@ -51,6 +53,33 @@ def ensure_store_keys(lab: Lab) -> StoreKeys:
         _write_private(path, f"LAB{secrets.token_hex(8).upper()}\n{secrets.token_urlsafe(30)}\n".encode())
     access_key, secret_key = path.read_text().split()
     return StoreKeys(access_key, secret_key)
+
+
+@dataclass(frozen=True)
+class BackupKeys:
+    """What the lab's backups are encrypted to and signed with.
+
+    An operator keeps the first offline; the lab has nobody to hide it from.
+    """
+
+    operator_identity: str
+    drill_identity: str
+    signing_key: str
+
+    @property
+    def recipients(self) -> list[str]:
+        """The public age keys of both."""
+        return [recipient_of(self.operator_identity), recipient_of(self.drill_identity)]
+
+
+def ensure_backup_keys(lab: Lab) -> BackupKeys:
+    """Return the keys of the lab's backups, drawn at random the first time."""
+    path = lab.state / "backup" / "keys"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        keys = [make_identity(), make_identity(), base64.b64encode(secrets.token_bytes(32)).decode()]
+        _write_private(path, "".join(f"{key}\n" for key in keys).encode())
+    return BackupKeys(*path.read_text().split())
 
 
 def ensure_certificates(lab: Lab) -> bool:

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from .credentials import ensure_store_keys
+from .credentials import ensure_backup_keys, ensure_store_keys
 from .identity import Lab
 from .server import server_is_up, server_names
 
@@ -23,7 +23,7 @@ def describe_inventory(lab: Lab) -> dict[str, Any]:
             hosts[name] = {"ansible_host": str(lab.subnet[octet])}
     if not hosts:
         return {"postgresql": {"hosts": {}}}
-    keys = ensure_store_keys(lab)
+    keys, backup = ensure_store_keys(lab), ensure_backup_keys(lab)
     return {
         "postgresql": {
             "hosts": hosts,
@@ -38,6 +38,9 @@ def describe_inventory(lab: Lab) -> dict[str, Any]:
                 "backup_s3_bucket": "pgkeel",
                 "backup_s3_access_key": keys.access_key,
                 "backup_s3_secret_key": keys.secret_key,
+                "backup_age_recipients": backup.recipients,
+                "backup_drill_identity": backup.drill_identity,
+                "backup_signing_key": backup.signing_key,
                 "backup_s3_ca_file": "/etc/ssl/pgkeel-lab-ca.pem",
                 "lab_store_ca_file": str(lab.state / "tls" / "ca.pem"),
             },

@@ -1,23 +1,24 @@
-"""The lab's object store: SeaweedFS over TLS on the bridge's address, standing in for R2."""
+"""The lab's object store, standing in for R2: SeaweedFS, and in front of it, over TLS, a proxy as strict as R2."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import ssl
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from ..errors import PgkeelError
+from ..objectstore.store import StoreAddress, make_client
 from .credentials import StoreKeys, ensure_certificates, ensure_store_keys
 from .identity import Lab
 from .kernel import end_processes, processes_with
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _START_SECONDS = 60
+PROXY_FILES = ("__init__.py", "lab/__init__.py", "lab/faults.py", "lab/proxy.py", "lab/strictness.py")
 
 
 def ensure_store(lab: Lab, weed: str, buckets: list[str]) -> bool:
@@ -36,6 +38,7 @@ def ensure_store(lab: Lab, weed: str, buckets: list[str]) -> bool:
     changed = ensure_certificates(lab)
     keys = ensure_store_keys(lab)
     if changed or not store_answers(lab):
+        end_processes(_proxy_marker(lab), patience=2)
         end_processes(_marker(lab), patience=10)
         _start(lab, weed, keys)
         changed = True
@@ -49,8 +52,9 @@ def ensure_store(lab: Lab, weed: str, buckets: list[str]) -> bool:
 
 def remove_store(lab: Lab) -> bool:
     """End the store and delete what it held; True if there was anything."""
+    proxied = end_processes(_proxy_marker(lab), patience=2)
     # A SeaweedFS that ran out of volumes ignores SIGTERM: after a second it is ended all the same.
-    changed = end_processes(_marker(lab), patience=1)
+    changed = end_processes(_marker(lab), patience=1) or proxied
     for socket in store_sockets(lab):
         socket.unlink(missing_ok=True)
     folder = lab.state / "store"
@@ -62,8 +66,13 @@ def remove_store(lab: Lab) -> bool:
 
 def store_sockets(lab: Lab) -> list[Path]:
     """The sockets that SeaweedFS leaves in /tmp, named by port, whatever its folders are."""
-    ports = [lab.store_port + step + companion for step in range(4) for companion in (0, 10000)]
+    ports = [lab.store_port + step + companion for step in range(5) for companion in (0, 10000)]
     return [path for port in ports for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock")]  # noqa: S108
+
+
+def _behind(lab: Lab) -> int:
+    """SeaweedFS's own S3 port, which only the proxy asks."""
+    return lab.store_port + 4
 
 
 def store_runs(lab: Lab) -> bool:
@@ -114,35 +123,61 @@ def _start(lab: Lab, weed: str, keys: StoreKeys) -> None:
         "-volume.max=500",  # a bucket takes seven volumes, and the default is eight in all
         "-filer",
         "-s3",
-        f"-s3.port={lab.store_port}",
+        f"-s3.port={_behind(lab)}",
         f"-filer.port={lab.store_port + 1}",
         f"-master.port={lab.store_port + 2}",
         f"-volume.port={lab.store_port + 3}",
         f"-s3.config={config}",
-        f"-s3.cert.file={lab.state / 'tls' / 'store.pem'}",
-        f"-s3.key.file={lab.state / 'tls' / 'store.key'}",
     ]
     log = folder / "weed.log"
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=folder, start_new_session=True)
+    proxy = _start_proxy(lab)
     deadline = time.monotonic() + _START_SECONDS
     while not store_answers(lab):
-        if process.poll() is not None or time.monotonic() > deadline:
+        if process.poll() is not None or proxy.poll() is not None or time.monotonic() > deadline:
             words = " ".join(log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-2:])
             raise PgkeelError(f"The lab's object store did not come up at {lab.endpoint}: {words}", f"See {log}")
         time.sleep(0.1)
 
 
+def _proxy_marker(lab: Lab) -> str:
+    return f"--marker={lab.state / 'store' / 'proxy'}"
+
+
+def _start_proxy(lab: Lab) -> subprocess.Popen[bytes]:
+    """From a copy of its files: the checkout may change branches while the lab runs."""
+    copy = lab.state / "store" / "program" / "pgkeel"
+    shutil.rmtree(copy.parent, ignore_errors=True)
+    for name in PROXY_FILES:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(lab.checkout / "module_utils" / "pgkeel" / name, copy / name)
+    command = [
+        sys.executable,
+        "-m",
+        "pgkeel.lab.proxy",
+        _proxy_marker(lab),
+        f"--listen={lab.gateway}:{lab.store_port}",
+        f"--store={lab.gateway}:{_behind(lab)}",
+        f"--filer={lab.gateway}:{lab.store_port + 1}",
+        f"--certificate={lab.state / 'tls' / 'store.pem'}",
+        f"--key={lab.state / 'tls' / 'store.key'}",
+    ]
+    with (lab.state / "store" / "proxy.log").open("wb") as out:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            cwd=copy.parent,
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": str(copy.parent), "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+
+
 def _client(lab: Lab, keys: StoreKeys) -> S3Client:
-    return boto3.client(
-        "s3",
-        endpoint_url=lab.endpoint,
-        region_name="auto",
-        aws_access_key_id=keys.access_key,
-        aws_secret_access_key=keys.secret_key,
-        verify=str(lab.state / "tls" / "ca.pem"),
-        config=Config(s3={"addressing_style": "path"}, connect_timeout=5, read_timeout=30, proxies={}),
-    )
+    address = StoreAddress(lab.endpoint, "", keys.access_key, keys.secret_key, ca_file=str(lab.state / "tls" / "ca.pem"))
+    return cast("S3Client", make_client(address))
 
 
 def _create_bucket(client: S3Client, bucket: str) -> None:

@@ -13,9 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from .errors import is_transient
+from .errors import is_transient, status_of
 
 T = TypeVar("T")
+TOO_MANY_REQUESTS = 429
+WRITE_INTERVAL = 1.05
+"""Seconds."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,9 @@ def persist(
         try:
             return operation()
         except Exception as error:
-            # At least a tenth of a second a try: a 429 a key is about requests within one second.
-            pause = max(0.1, patience.bound(tries) * chance())
+            # R2 takes one write a second of a key: after its 429 anything sooner is refused again.
+            least = WRITE_INTERVAL if status_of(error) == TOO_MANY_REQUESTS else 0.1
+            pause = max(least, patience.bound(tries) * chance())
             out_of_time = clock() - begun + pause > patience.seconds
             if not is_transient(error) or tries >= patience.tries or out_of_time or halt.wait(pause):
                 raise

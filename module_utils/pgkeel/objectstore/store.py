@@ -74,6 +74,11 @@ def open_store(address: StoreAddress, *, connections: int = 8, patience: Patienc
         raise StoreError(f"{address.bucket!r} is not a bucket's name", "Give the name alone; folders belong to the prefix")
     if address.ca_file and not os.access(address.ca_file, os.R_OK):
         raise StoreError(f"The store's CA file {address.ca_file} cannot be read", "Put it there, readable for this OS user")
+    return Store(client=make_client(address, connections=connections), address=address, patience=patience or Patience())
+
+
+def make_client(address: StoreAddress, *, connections: int = 8) -> Any:  # noqa: ANN401 - boto3's clients have no types
+    """A boto3 client that does everything R2 asks of one. Raises StoreError."""
     options: dict[str, Any] = {
         "signature_version": "s3v4",
         "s3": {"addressing_style": "path"},
@@ -99,7 +104,7 @@ def open_store(address: StoreAddress, *, connections: int = 8, patience: Patienc
     except (BotoCoreError, ValueError) as error:
         raise explain(error, endpoint=address.endpoint, bucket=address.bucket, doing="making the client") from error
     client.meta.events.register("before-sign.s3", _drop_expect)
-    return Store(client=client, address=address, patience=patience or Patience())
+    return client
 
 
 def _drop_expect(request: Any, **_: Any) -> None:  # noqa: ANN401 - botocore's own untyped hook

@@ -36,6 +36,22 @@ STOP_SECONDS = 30.0
 # sun_path of unix(7) holds 108 bytes, the final NUL included.
 LONGEST_SOCKET_PATH = 107
 MIB = 1024 * 1024
+# What a faithful cluster must not take from production: its folders and files, its archive, its schedulers and its log.
+# Whether archiving goes with wal_level is proved with archive_mode as it is: without a command nothing is archived.
+FAITHFUL: Mapping[str, str] = {
+    "external_pid_file": "",
+    "unix_socket_group": "",
+    "archive_command": "",
+    "archive_library": "",
+    "synchronous_standby_names": "",
+    "primary_conninfo": "",
+    "cron.launch_active_jobs": "off",
+    "logging_collector": "off",
+    "log_destination": "stderr",
+    "huge_pages": "off",
+    "autovacuum": "off",
+    "fsync": "off",
+}
 # Beside the data: the write-ahead log before its checkpoint and what initdb makes.
 BASE_BYTES = 128 * MIB
 
@@ -71,6 +87,9 @@ class Ground:
     niceness: int = 10
     settings: Mapping[str, str] = field(default_factory=dict)
     """More settings; they cannot undo what keeps the cluster private and harmless."""
+    wal_segment_mb: int = 16
+    faithful: bool = False
+    """Run with ``settings`` as they are, production's own, beside what keeps the cluster private; libraries included."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +156,7 @@ def proving_ground(ground: Ground) -> Iterator[ProvingGround]:
             skipped = _configure(ground, folder)
             postmaster = _start(ground, folder)
             running = ProvingGround(folder, folder / "s", ground.superuser, skipped, postmaster)
-            _await(running)
+            _await(running, faithful=ground.faithful)
             yield running
         finally:
             with uninterrupted():
@@ -275,6 +294,7 @@ def _initialise(ground: Ground, folder: Path) -> None:
         f"--lc-collate={locale.collate}",
         f"--lc-ctype={locale.ctype}",
         "--lc-messages=C",
+        f"--wal-segsize={ground.wal_segment_mb}",
     ]
     if locale.provider == "icu":
         command += [f"--icu-locale={locale.locale}", *([f"--icu-rules={locale.icu_rules}"] if locale.icu_rules else [])]
@@ -292,6 +312,9 @@ def _initialise(ground: Ground, folder: Path) -> None:
 
 def _configure(ground: Ground, folder: Path) -> tuple[str, ...]:
     """Write the settings; returns the preload libraries that were left out because they are not installed."""
+    if ground.faithful:
+        _write_settings(folder, {**ground.settings, **_private(folder), **FAITHFUL})
+        return ()
     library_dir = subprocess.run(
         [str(ground.bin_dir / "pg_config"), "--pkglibdir"], env=clean_environment(), capture_output=True, text=True, check=False
     ).stdout.strip()
@@ -307,10 +330,7 @@ def _configure(ground: Ground, folder: Path) -> tuple[str, ...]:
         # A scheduler in a restored copy must not start production's jobs.
         "cron.launch_active_jobs": "off",
         **ground.settings,
-        "listen_addresses": "",
-        "port": str(PORT),
-        "unix_socket_directories": str(folder / "s"),
-        "unix_socket_permissions": "0700",
+        **_private(folder),
         "shared_preload_libraries": ",".join(installed),
         "archive_mode": "off",
         "wal_level": "minimal",
@@ -324,9 +344,23 @@ def _configure(ground: Ground, folder: Path) -> tuple[str, ...]:
         "log_destination": "stderr",
         "ssl": "off",
     }
+    _write_settings(folder, settings)
+    return tuple(name for name in ground.preload_libraries if name not in installed)
+
+
+def _private(folder: Path) -> dict[str, str]:
+    """Reached by this OS user alone."""
+    return {
+        "listen_addresses": "",
+        "port": str(PORT),
+        "unix_socket_directories": str(folder / "s"),
+        "unix_socket_permissions": "0700",
+    }
+
+
+def _write_settings(folder: Path, settings: Mapping[str, str]) -> None:
     lines = [f"{name} = '{_quoted(value)}'\n" for name, value in settings.items()]
     (folder / "data" / "postgresql.conf").write_text("".join(lines), encoding="utf-8")
-    return tuple(name for name in ground.preload_libraries if name not in installed)
 
 
 def _quoted(value: str) -> str:
@@ -353,12 +387,12 @@ def _start(ground: Ground, folder: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def _await(running: ProvingGround) -> None:
+def _await(running: ProvingGround, *, faithful: bool) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         if not running.alive:
             raise PgkeelError(
-                f"The throwaway server did not start: {_last_line(running.log_tail())}",
+                f"The throwaway server did not start: {_fatal_line(running.log_tail(40))}",
                 "Check free memory and disk, and that the preload libraries fit this PostgreSQL",
             )
         try:
@@ -371,7 +405,7 @@ def _await(running: ProvingGround) -> None:
                 raise
             time.sleep(0.05)
             continue
-        if row != ("off", "", "off"):
+        if row is None or row[1:] != ("", "off") or not (faithful or row[0] == "off"):
             raise PgkeelError(
                 f"The throwaway server runs with archive_mode, listen_addresses and fsync {row}, which is not harmless",
                 "Remove whatever overrides them",
@@ -428,6 +462,16 @@ def _tail(file: Path, lines: int) -> str:
             return "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
     except OSError:
         return ""
+
+
+def _fatal_line(log: str) -> str:
+    """What a postmaster died of, with its detail: the lines after it only say that it is gone."""
+    lines = log.splitlines()
+    for number, line in enumerate(lines):
+        if "FATAL:" in line or "PANIC:" in line:
+            more = [later.partition(": ")[2] or later for later in lines[number + 1 : number + 3] if "DETAIL:" in later]
+            return " ".join([line, *more])[line.find("FATAL:") if "FATAL:" in line else 0 :][:500]
+    return _last_line(log)
 
 
 def _last_line(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psycopg
@@ -61,6 +61,38 @@ def replace(path: Path, text: str, mode: int = 0o644) -> None:
             f"Cannot write {path}: {error.strerror}",
             "Check that the folder exists, has room, and belongs to the system user postgres",
         ) from error
+
+
+def last_started(path: Path) -> Path:
+    """Where a file is kept as the server was last started with it; PostgreSQL reads only names that end in ``.conf``."""
+    return path.with_name(f"{path.name}.last-started")
+
+
+def keep(paths: Sequence[Path]) -> None:
+    """Keep files as what the server runs with now, for ``put_back``. Raises PgkeelError when the folder cannot be written."""
+    for path in paths:
+        replace(last_started(path), read(path))
+
+
+def put_back(paths: Sequence[Path], *, check: bool = False) -> list[Path]:
+    """Undo what was written since the server was last started; returns the files that differ. ``check`` writes nothing.
+
+    A file that was not there then goes. Raises PgkeelError when nothing was kept.
+    """
+    kept = {path: last_started(path) for path in paths}
+    missing = [str(path) for path in kept.values() if not path.exists()]
+    if missing:
+        raise PgkeelError(
+            f"There is no {missing[0]}, so that the previous settings are not known", "Correct the settings in conf.d by hand"
+        )
+    changed = [path for path in paths if read(path) != read(kept[path])]
+    for path in changed if not check else ():
+        text = read(kept[path])
+        if text:
+            replace(path, text)
+        else:
+            path.unlink(missing_ok=True)
+    return changed
 
 
 def apply(connection: psycopg.Connection[TupleRow], texts: Mapping[Path, str]) -> None:

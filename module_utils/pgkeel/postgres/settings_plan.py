@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ class Server:
     entries: Sequence[FileEntry]
     """In the order in which PostgreSQL reads them: the last one of a name wins."""
     library_directory: str = ""
+    """Empty where its files cannot be looked at."""
 
 
 @dataclass(frozen=True)
@@ -110,12 +111,53 @@ def read_server(connection: psycopg.Connection[TupleRow]) -> Server:
     return Server({setting.name.lower(): setting for setting in settings}, entries, str(directory[0]) if directory else "")
 
 
+def server_from_document(document: Mapping[str, Any]) -> Server:
+    """A server that is not there yet, from what a new cluster of this version says of itself.
+
+    ``document`` has ``settings`` and ``entries``, lists of mappings with the fields of Setting and FileEntry.
+    Raises PgkeelError for anything else.
+    """
+    try:
+        names = {field.name for field in fields(Setting)}
+        settings = [Setting(**{key: row[key] for key in row if key in names}) for row in document["settings"]]
+        entries = [FileEntry(**row) for row in document["entries"]]
+    except (KeyError, TypeError) as error:
+        raise PgkeelError(
+            f"The description of a new server cannot be read: {error}", "Make it anew with tools/fresh_server"
+        ) from error
+    return Server({setting.name.lower(): setting for setting in settings}, entries)
+
+
+def effective(server: Server, plan: Plan, restart_file: Path, reload_file: Path) -> dict[str, str]:
+    """What all configuration files come to with the plan's own two in place: texts by name."""
+    ours = (restart_file, reload_file)
+    result = {entry.name: entry.value for entry in server.entries if entry.name and Path(entry.file) not in ours}
+    for file, texts in ((restart_file, plan.restart_file), (reload_file, plan.reload_file)):
+        result |= {name: text for name, text in texts.items() if _later_entry(server, name, ours, file) is None}
+    return result
+
+
+def waiting(server: Server, ours: Sequence[Path]) -> bool:
+    """Whether our files, as they are on disk, hold a setting that the server has not been started with."""
+    for entry in server.entries:
+        setting = server.settings.get(entry.name)
+        if Path(entry.file) not in ours or setting is None or setting.context != "postmaster":
+            continue
+        last = [other for other in server.entries if other.name == entry.name][-1]
+        if last is entry and not _same(entry.name, setting, setting.value, entry.value):
+            return True
+    return False
+
+
 def faults(server: Server) -> list[FileEntry]:
     """Lines that PostgreSQL cannot load: a reload would change nothing, a restart would fail."""
     return [entry for entry in server.entries if entry.error and not _waits(server, entry)]
 
 
 def _waits(server: Server, entry: FileEntry) -> bool:
+    if not entry.file:
+        # A setting that is gone from the files and goes back with the next restart: PostgreSQL lists it without a place.
+        return True
     # A changed setting that needs a restart is listed with the very remark that a bad value gets.
     setting = server.settings.get(entry.name)
     return entry.error == "setting could not be applied" and setting is not None and setting.context == "postmaster"
@@ -131,16 +173,25 @@ def refuse_faults(server: Server, ours: Sequence[Path]) -> None:
             )
 
 
-def make_plan(server: Server, wanted: Mapping[str, Value], preload: Sequence[str], restart_file: Path, reload_file: Path) -> Plan:
+def make_plan(
+    server: Server,
+    wanted: Mapping[str, Value],
+    preload: Sequence[str],
+    restart_file: Path,
+    reload_file: Path,
+    *,
+    libraries_later: bool = False,
+) -> Plan:
     """Compare wanted settings with a server.
 
+    With ``libraries_later`` a check says nothing of libraries in ``preload`` that are not installed: packages come first.
     Raises PgkeelError, before anything is changed, for unknown settings, values that the server would refuse,
     libraries that are not installed, and preloading that another file overrides.
     """
     ours = (restart_file, reload_file)
     refuse_faults(server, ours)
     libraries = merge_libraries(server, preload, ours)
-    _refuse_missing(server, libraries, preload)
+    _refuse_missing(server, [name for name in libraries if not (libraries_later and name in preload)], preload)
     loaded = _running_libraries(server)
     texts, plain, restarts = _sort(server, wanted, libraries, loaded)
     if libraries:
@@ -181,7 +232,7 @@ def _library_path(server: Server, name: str) -> Path:
 
 
 def _refuse_missing(server: Server, libraries: Sequence[str], preload: Sequence[str]) -> None:
-    for name in libraries:
+    for name in libraries if server.library_directory else ():
         path = _library_path(server, name)
         if not path.exists():
             owner = "" if name in preload else ", which another configuration file asks for,"
@@ -273,7 +324,12 @@ def _change(server: Server, name: str, text: str) -> Change | None:
         running = entries[-1] if entries else setting.default
     if _same(name, setting, running, text):
         return None
-    return Change(name, readable(setting, running), text, _needs(setting))
+    return Change(name, readable(setting, running), _shown(setting, text), _needs(setting))
+
+
+def _shown(setting: Setting, text: str) -> str:
+    # Both sides of a change in the same words: 1024MB is 1GB.
+    return readable(setting, check(setting, text)) if setting.unit else text
 
 
 def _needs(setting: Setting) -> str:

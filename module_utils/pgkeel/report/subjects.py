@@ -285,6 +285,8 @@ def configured(site: Document) -> Configured:
     lists: list[Listing] = []
     tables: list[Settings] = []
     for key, value in site.items():
+        if key == "plan":  # plan.json tells it; the settings that came of it are here
+            continue
         label = _LABELS.get(key, key.replace("_", " "))
         if isinstance(value, Mapping):
             tables.append(Settings(label, tuple((str(name), _setting(str(name), item)) for name, item in value.items())))

@@ -9,16 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pgkeel.backup.check import Check, Verdict, overall
 from pgkeel.backup.compare import compare, compare_locale, compare_sequences, compare_tables
-from pgkeel.backup.contents import Contents, MaterializedView, Sequence, TableRows
+from pgkeel.backup.contents import Contents, MaterializedView, Sequence, TableContent
 from pgkeel.backup.drill import DrillResult
 from pgkeel.postgres.proving_ground import Locale
 
 A = Contents(
-    tables=(TableRows("public", "a", 3), TableRows("public", "b", 0)),
+    tables=(TableContent("public", "a", 3, "7"), TableContent("public", "b", 0, "7")),
     materialized_views=(MaterializedView("public", "m", True), MaterializedView("public", "n", False)),
     sequences=(Sequence("public", "s", 5, 1, False),),
     extensions={"x": "1.0"},
+    collations={"database": "2.41"},
     large_objects=2,
+    large_objects_hash="11",
+    catalog={"relation public.a": "aa", "role app": "bb"},
     unvalidated_constraints=("public.a.k",),
 )
 
@@ -30,11 +33,11 @@ def test_equal_passes() -> None:
 @pytest.mark.parametrize(
     ("change", "name", "words"),
     [
-        ({"tables": (TableRows("public", "a", 2), A.tables[1])}, "row counts", "public.a has 2 rows, 3 expected"),
-        ({"tables": (TableRows("public", "a", 4), A.tables[1])}, "row counts", "public.a has 4 rows, 3 expected"),
+        ({"tables": (TableContent("public", "a", 2, "7"), A.tables[1])}, "row counts", "public.a has 2 rows, 3 expected"),
+        ({"tables": (TableContent("public", "a", 4, "7"), A.tables[1])}, "row counts", "public.a has 4 rows, 3 expected"),
         ({"tables": A.tables[:1]}, "row counts", "public.b is missing"),
-        ({"tables": (*A.tables, TableRows("public", "c", 0))}, "row counts", "public.c is in the copy but not"),
-        ({"tables": (TableRows("Public", "a", 3), A.tables[1])}, "row counts", "public.a is missing"),
+        ({"tables": (*A.tables, TableContent("public", "c", 0, "7"))}, "row counts", "public.c is in the copy but not"),
+        ({"tables": (TableContent("Public", "a", 3, "7"), A.tables[1])}, "row counts", "public.a is missing"),
         ({"materialized_views": A.materialized_views[1:]}, "materialized views", "public.m is missing"),
         (
             {"materialized_views": (MaterializedView("public", "m", False), A.materialized_views[1])},
@@ -46,6 +49,11 @@ def test_equal_passes() -> None:
         ({"extensions": {}}, "extensions", "x is missing"),
         ({"extensions": {"x": "1.1"}}, "extensions", "restored as 1.1"),
         ({"extensions": {"x": "1.0", "y": "1"}}, "extensions", "y is in the copy"),
+        ({"tables": (TableContent("public", "a", 3, "8"), A.tables[1])}, "row contents", "public.a holds other rows"),
+        ({"catalog": {"role app": "bb"}}, "definitions, owners, privileges", "relation public.a is missing"),
+        ({"catalog": {**A.catalog, "role app": "cc"}}, "definitions, owners, privileges", "role app is defined otherwise"),
+        ({"catalog": {**A.catalog, "index i": "cc"}}, "definitions, owners, privileges", "index i is in the copy"),
+        ({"large_objects_hash": "12"}, "large objects", "content differs"),
         ({"large_objects": 1}, "large objects", "2 expected, 1 found"),
         ({"unvalidated_constraints": ("public.a.k", "public.a.l")}, "validated constraints", "public.a.l is not valid"),
     ],
@@ -63,14 +71,14 @@ def test_each_difference_is_found_and_by_one_check_only(change: dict, name: str,
 )
 def test_rows_pass_exactly_when_equal_and_not_all_empty(expected: dict[str, int], found: dict[str, int]) -> None:
     def contents(counts: dict[str, int]) -> Contents:
-        return dataclasses.replace(A, tables=tuple(TableRows("s", name, rows) for name, rows in counts.items()))
+        return dataclasses.replace(A, tables=tuple(TableContent("s", name, rows, "7") for name, rows in counts.items()))
 
     verdict = compare_tables(contents(expected), contents(found)).verdict
     assert (verdict is Verdict.PASS) == (expected == found and sum(expected.values()) > 0)
 
 
 def test_nothing_against_nothing_verifies_nothing() -> None:
-    empty = dataclasses.replace(A, tables=(TableRows("public", "a", 0),))
+    empty = dataclasses.replace(A, tables=(TableContent("public", "a", 0, "7"),))
     assert compare_tables(empty, empty).verdict is Verdict.COULD_NOT_VERIFY
     none = dataclasses.replace(A, tables=())
     assert compare_tables(none, none).verdict is Verdict.COULD_NOT_VERIFY
@@ -98,7 +106,7 @@ def test_sequences_must_not_be_behind(expected: tuple, found: tuple, passes: boo
 
 
 def test_at_most_twenty_are_named() -> None:
-    many = dataclasses.replace(A, tables=tuple(TableRows("s", f"t{n}", 1) for n in range(30)))
+    many = dataclasses.replace(A, tables=tuple(TableContent("s", f"t{n}", 1, "7") for n in range(30)))
     evidence = compare_tables(many, dataclasses.replace(A, tables=())).evidence
     assert evidence.count("is missing") == 20
     assert evidence.endswith("and 10 more")
@@ -131,3 +139,16 @@ def test_the_worst_check_decides(checks: list[Check], verdict: Check) -> None:
 )
 def test_no_drill_passes_without_its_negative_control(control: dict, reason: str, verdict: Verdict) -> None:
     assert DrillResult(checks=[P], negative_control=control, reason=reason).verdict is verdict
+
+
+def test_a_role_made_after_the_snapshot_is_no_difference() -> None:
+    copy = dataclasses.replace(A, catalog={**A.catalog, "role new": "dd"})
+    assert {check.verdict for check in compare(A, copy)} == {Verdict.PASS}
+
+
+def test_another_collation_version_and_rows_that_were_only_counted_verify_nothing() -> None:
+    for copy in (
+        dataclasses.replace(A, collations={"database": "2.42"}),
+        dataclasses.replace(A, tables=(TableContent("public", "a", 3, ""), A.tables[1])),
+    ):
+        assert overall(compare(A, copy)) is Verdict.COULD_NOT_VERIFY

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import dataclasses
 import json
 import random
@@ -12,22 +14,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pgkeel.backup.catalogue import newest
-from pgkeel.backup.contents import Contents, MaterializedView, Sequence, TableRows
-from pgkeel.backup.manifest import Manifest, ManifestError, ServerFacts, StoredDump, StoredGlobals, read_manifest
+from pgkeel.backup.contents import Contents, MaterializedView, Sequence, TableContent
+from pgkeel.backup.encryption import Plain
+from pgkeel.backup.manifest import Manifest, ManifestError, ServerFacts, StoredDump, StoredGlobals, read_manifest, read_signed
+from pgkeel.backup.signature import public_key_of
 from pgkeel.postgres.proving_ground import Locale
 
 TIME = datetime(2026, 3, 1, 3, 0, 0, 123456, tzinfo=UTC)
 RUN = "20260301T030000Z-0011aabb"
 CONTENTS = Contents(
-    tables=(TableRows("public", "User", 3), TableRows("public", "empty", 0)),
+    tables=(TableContent("public", "User", 3, "7"), TableContent("public", "empty", 0, "7")),
     materialized_views=(MaterializedView("public", "mv", True),),
     sequences=(Sequence("public", "s", None, 1, False), Sequence("public", "t", 7, -1, True)),
     extensions={"plpgsql": "1.0"},
+    collations={"database": "2.41"},
     large_objects=1,
+    large_objects_hash="5",
+    catalog={"relation public.User": "00ff"},
     unvalidated_constraints=("public.User.c",),
 )
 MANIFEST = Manifest(
-    format=1,
+    format=2,
     run_id=RUN,
     server_name="db1",
     database="edtech",
@@ -36,8 +43,9 @@ MANIFEST = Manifest(
     database_bytes=1000,
     server=ServerFacts("17.11", 170011, "7423", "postgres", ("pg_stat_statements",), "0/1A2B3C"),
     locale=Locale("UTF8", "libc", "C.UTF-8", "C.UTF-8"),
-    dump=StoredDump(17, "a" * 64, 8, 3, "zstd:3", "pg_dump (PostgreSQL) 17.11"),
-    globals=StoredGlobals(5, "b" * 64),
+    dump=StoredDump(17, "a" * 64, Plain(16, "c" * 64), 8, 3, "zstd:3", "pg_dump (PostgreSQL) 17.11"),
+    globals=StoredGlobals(5, "b" * 64, Plain(4, "d" * 64)),
+    recipients=("age1x",),
     contents=CONTENTS,
 )
 
@@ -52,12 +60,12 @@ def test_round_trip() -> None:
 
 @given(
     st.lists(
-        st.builds(TableRows, st.text(min_size=1), st.text(min_size=1), st.integers(0, 2**62)),
+        st.builds(TableContent, st.text(min_size=1), st.text(min_size=1), st.integers(0, 2**62), st.text()),
         unique_by=lambda t: (t.schema, t.name),
     ),
     st.dictionaries(st.text(), st.text()),
 )
-def test_round_trip_of_any_names(tables: list[TableRows], extensions: dict[str, str]) -> None:
+def test_round_trip_of_any_names(tables: list[TableContent], extensions: dict[str, str]) -> None:
     odd = dataclasses.replace(MANIFEST, contents=dataclasses.replace(CONTENTS, tables=tuple(tables), extensions=extensions))
     assert read(odd.to_bytes()) == odd
 
@@ -71,7 +79,11 @@ def leaves(value: Any, path: tuple = ()) -> list[tuple]:
 
 
 RAW = json.loads(MANIFEST.to_bytes())
-KEYED = [path for path in leaves(RAW) if path and isinstance(path[-1], str) and path[:2] != ("contents", "extensions")]
+KEYED = [
+    path
+    for path in leaves(RAW)
+    if path and isinstance(path[-1], str) and path[1:2] not in (("extensions",), ("collations",), ("catalog",))
+]
 
 
 def changed(path: tuple, change: Any) -> bytes:
@@ -110,7 +122,7 @@ def test_unknown_fields_are_refused(path: tuple) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        (("format",), 2, "format 2"),
+        (("format",), 1, "format 1"),
         (("run_id",), "20260301T030000Z-ffffffff", "another backup"),
         (("run_id",), "../../etc", "run_id"),
         (("server_name",), "db2", "another backup"),
@@ -154,3 +166,39 @@ def test_the_newest_is_by_snapshot_time_whatever_the_order_and_the_names(seconds
 
 def test_no_backup_has_no_newest() -> None:
     assert newest([]) is None
+
+
+KEY = base64.b64encode(bytes(range(32))).decode()
+OTHER = base64.b64encode(bytes(32)).decode()
+
+
+def read_back(envelope: bytes, keys: list[str], run_id: str = RUN) -> Manifest:
+    return read_signed(envelope, keys, run_id=run_id, server_name="db1", database="edtech")
+
+
+def test_signed_round_trip_also_with_an_older_key() -> None:
+    assert read_back(MANIFEST.signed(KEY), [public_key_of(OTHER), public_key_of(KEY)]) == MANIFEST
+
+
+def test_what_another_key_signed_is_forged() -> None:
+    with pytest.raises(ManifestError, match="none of the known keys"):
+        read_back(MANIFEST.signed(OTHER), [public_key_of(KEY)])
+
+
+def test_what_nobody_signed_is_refused() -> None:
+    with pytest.raises(ManifestError, match="not a signed document"):
+        read_back(MANIFEST.to_bytes(), [public_key_of(KEY)])
+
+
+def test_the_manifest_of_another_run_is_refused() -> None:
+    with pytest.raises(ManifestError, match="another backup"):
+        read_back(MANIFEST.signed(KEY), [public_key_of(KEY)], run_id="20260301T030000Z-ffffffff")
+
+
+@given(st.integers(0, len(MANIFEST.signed(KEY)) - 1), st.integers(0, 7))
+def test_no_flipped_bit_changes_what_is_read(position: int, bit: int) -> None:
+    """Refused, or, where the bit means nothing (a blank, the name of the key), read as it was signed."""
+    envelope = bytearray(MANIFEST.signed(KEY))
+    envelope[position] ^= 1 << bit
+    with contextlib.suppress(ManifestError):
+        assert read_back(bytes(envelope), [public_key_of(KEY)]) == MANIFEST

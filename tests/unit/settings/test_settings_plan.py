@@ -176,3 +176,8 @@ def test_a_value_that_postgresql_will_not_take_is_a_broken_line(tmp_path):
     server = a_server(tmp_path, entries=[("timezone", "Mars/Phobos", MAIN, 7, "setting could not be applied")])
     with pytest.raises(PgkeelError, match="line 7"):
         plan(server)
+
+
+def test_a_setting_that_is_gone_and_needs_a_restart_is_no_broken_line(tmp_path):
+    remark = 'parameter "shared_buffers" cannot be changed without restarting the server'
+    assert plan(a_server(tmp_path, entries=[("", "", "", 0, remark)])).changes == []

@@ -1,0 +1,69 @@
+"""What drills came to, kept beside the backups: <shelf>/drills/<time>-<run id>.json, signed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ..objectstore.objects import list_objects, put_once, read_small
+from ..objectstore.store import Store
+from .keys import DRILLS, Shelf
+from .signature import SignatureError, sign, verify
+
+KIND = "application/vnd.pgkeel.drill+json"
+LAST = 12
+TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+@dataclass(frozen=True)
+class DrillRecord:
+    """One drill that judged a backup."""
+
+    database: str
+    backup_id: str
+    time: datetime
+    """UTC, of its start."""
+    verdict: str
+    reason: str
+    rto_seconds: float | None
+    rpo_seconds: float | None
+    phases: dict[str, float]
+    rows_compared: int
+    database_bytes: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """A JSON-serialisable mapping."""
+        return {**dataclasses.asdict(self), "time": self.time.astimezone(UTC).strftime(TIME)}
+
+
+def remember(
+    store: Store, shelf: Shelf, signing_key: str, verify_keys: Iterable[str], record: DrillRecord | None
+) -> list[dict[str, Any]]:
+    """Keep the record, and return the last ones, oldest first. Without signing key nothing is kept.
+
+    Raises PgkeelError.
+    """
+    if record is not None and signing_key:
+        key = f"{shelf.folder}{DRILLS}/{record.time.astimezone(UTC):%Y%m%dT%H%M%S%fZ}-{record.backup_id}.json"
+        put_once(store, key, sign(json.dumps(record.as_dict(), sort_keys=True).encode(), KIND, signing_key), "application/json")
+    return [found.as_dict() for found in read_records(store, shelf, verify_keys, LAST)]
+
+
+def read_records(store: Store, shelf: Shelf, verify_keys: Iterable[str], last: int) -> list[DrillRecord]:
+    """The last records of the shelf, oldest first; one that nobody signed who may is not there. Raises StoreError."""
+    keys = tuple(verify_keys)
+    stored = sorted(item.key for item in list_objects(store, f"{shelf.folder}{DRILLS}/"))[-last:]
+    records = []
+    for key in stored:
+        try:
+            value = json.loads(verify(read_small(store, key), KIND, keys))
+        except SignatureError:
+            continue
+        value["time"] = datetime.strptime(value["time"], TIME).replace(tzinfo=UTC)
+        if value["database"] == shelf.database:
+            records.append(DrillRecord(**value))
+    return records

@@ -1,0 +1,1 @@
+"""Scenarios, and honest timing of them."""

@@ -1,0 +1,1 @@
+"""What a run of site.yml would change, or has changed, as one document."""

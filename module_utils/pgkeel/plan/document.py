@@ -1,0 +1,135 @@
+"""The plan: one document of what a run changes, the same before the run and after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..report.humanize import size
+from .privileges import lacks_of_new
+
+BUILT = frozenset({"built", "rebuilt", "repaired", "dropped"})
+Plan = dict[str, Any]
+
+
+def make_document(postgresql: Mapping[str, Any], database: Mapping[str, Any], pgbouncer: Mapping[str, Any]) -> Plan:
+    """Join what the roles found into a JSON-serialisable mapping.
+
+    ``postgresql`` has ``creates``, ``settings`` (name, old, new, needs), ``shadowed``, ``access_rules``, ``policy`` and
+    ``restart_now``; ``database`` has ``roles`` (changed ones), ``known_roles``, ``databases`` (new ones), ``indexes`` (by
+    database) and either ``lacks`` (by database) or, for a new server, ``declared``; ``pgbouncer`` has ``installs`` and
+    ``changed``. Each may be empty where its role did not run.
+    """
+    settings = list(postgresql.get("settings", []))
+    restart = [change["name"] for change in settings if change["needs"] == "restart"]
+    reload = [change["name"] for change in settings if change["needs"] == "reload"]
+    restart_now = bool(postgresql.get("restart_now"))
+    access_rules = bool(postgresql.get("access_rules"))
+    plan: Plan = {
+        "creates_cluster": bool(postgresql.get("creates")),
+        "settings": settings,
+        "shadowed": list(postgresql.get("shadowed", [])),
+        "access_rules": access_rules,
+        # The stronger one wins: a restart loads everything that a reload does.
+        "action": "restart" if restart_now else "reload" if reload or restart or access_rules else "none",
+        "restart_policy": postgresql.get("policy", ""),
+        "restart_settings": restart,
+        "waiting": [] if restart_now else restart,
+        "roles": _roles(database),
+        "databases": list(database.get("databases", [])),
+        "privileges": _privileges(database),
+        "indexes": _indexes(database),
+        "pgbouncer": "install" if pgbouncer.get("installs") else "change" if pgbouncer.get("changed") else "none",
+    }
+    parts = ("creates_cluster", "settings", "access_rules", "roles", "databases", "privileges", "indexes")
+    plan["empty"] = not any(plan[part] for part in parts) and plan["pgbouncer"] == "none"
+    return plan
+
+
+def _roles(database: Mapping[str, Any]) -> list[dict[str, str]]:
+    known = set(database.get("known_roles", []))
+    return [{"name": name, "action": "alter" if name in known else "create"} for name in database.get("roles", [])]
+
+
+def _privileges(database: Mapping[str, Any]) -> list[dict[str, str]]:
+    lacks = database.get("lacks") or (lacks_of_new(database["declared"]) if database.get("declared") else {})
+    rows = []
+    for name, missing in lacks.items():
+        for row in missing:
+            # What is open to everybody is the database itself; a check asks the template of a database that is not there yet.
+            subject = name if row["what"] == "open to everybody" else row["subject"]
+            rows.append({"database": name, "what": row["what"], "subject": subject})
+    unique = {(row["database"], row["what"], row["subject"]): row for row in rows}
+    return [unique[key] for key in sorted(unique)]
+
+
+def _indexes(database: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "database": name,
+            **{key: index[key] for key in ("name", "table", "state", "reason")},
+            "bytes": index.get("size_bytes") or index.get("estimated_bytes"),
+        }
+        for name, indexes in database.get("indexes", {}).items()
+        for index in indexes
+        if index["state"] in BUILT
+    ]
+
+
+def describe(plan: Plan, *, done: bool) -> list[str]:
+    """The plan in lines for people; ``done`` puts it in the past."""
+    if plan["empty"]:
+        return ["Nothing changes." if not done else "Nothing changed."]
+    lines = ["The server gets a new PostgreSQL cluster."] if plan["creates_cluster"] else []
+    for needs in ("restart", "reload"):
+        changes = [change for change in plan["settings"] if change["needs"] == needs]
+        if changes:
+            lines += [f"Settings that need a {needs}:", *(_arrow(change) for change in changes)]
+    lines += [f"  {row['name']} stays {row['effective']}: {row['file']} overrides {row['wanted']}" for row in plan["shadowed"]]
+    if plan["access_rules"]:
+        lines.append("Access rules: pg_hba.conf or pg_ident.conf differs")
+    lines.append(_action(plan, done=done))
+    lines += _listed("Roles", [f"{role['action']} {role['name']}" for role in plan["roles"]])
+    lines += _listed("Databases", [f"create {name}" for name in plan["databases"]])
+    lines += _listed("Extensions and privileges", _grouped(plan["privileges"]))
+    lines += _listed("Indexes", [_index(index, done=done) for index in plan["indexes"]])
+    if plan["pgbouncer"] != "none":
+        lines.append("pgbouncer is installed." if plan["pgbouncer"] == "install" else "pgbouncer's configuration changes.")
+    return lines
+
+
+def _arrow(change: Mapping[str, Any]) -> str:
+    old = "(not known before)" if change["old"] is None else change["old"] or "(empty)"
+    return f"  {change['name']}: {old} → {change['new'] or '(empty)'}"
+
+
+def _action(plan: Plan, *, done: bool) -> str:
+    if plan["waiting"]:
+        return f"No restart: the policy is {plan['restart_policy']}, so {', '.join(plan['waiting'])} wait for the next one."
+    if plan["action"] == "restart":
+        return "PostgreSQL was restarted once." if done else "PostgreSQL restarts once; open connections end."
+    if plan["action"] == "reload":
+        return "PostgreSQL was reloaded." if done else "PostgreSQL reloads; nobody is disconnected."
+    return "PostgreSQL was left running." if done else "PostgreSQL is neither restarted nor reloaded."
+
+
+def _listed(title: str, items: Sequence[str]) -> list[str]:
+    return [f"{title}:", *(f"  {item}" for item in items)] if items else []
+
+
+def _grouped(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """One line a database and kind, for a database of a thousand tables has thousands of privileges."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        groups.setdefault((row["database"], row["what"]), []).append(row["subject"])
+    shown = 5
+    return [
+        f"{database}: {what}: {', '.join(subjects[:shown])}"
+        + (f" and {len(subjects) - shown} more" if len(subjects) > shown else "")
+        for (database, what), subjects in groups.items()
+    ]
+
+
+def _index(index: Mapping[str, Any], *, done: bool) -> str:
+    large = f", {'' if done else 'about '}{size(index['bytes'])}" if index["bytes"] else ""
+    return f"{index['state']} {index['database']}: {index['name']} on {index['table']}{large}"
