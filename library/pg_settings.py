@@ -156,7 +156,6 @@ try:
     MISSING = None
 except ImportError as error:
     MISSING = error
-    CONNECTION_ARGUMENTS = {}
 
 
 def main() -> None:
@@ -175,7 +174,6 @@ def main() -> None:
         "libraries_later": {"type": "bool", "default": False},
         "new_server": {"type": "dict", "default": {}},
     }
-    arguments |= CONNECTION_ARGUMENTS
     module = AnsibleModule(argument_spec=arguments, supports_check_mode=True)
     if MISSING is not None:
         module.fail_json(msg=missing_required_lib(MISSING.name or "psycopg"))

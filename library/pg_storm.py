@@ -99,12 +99,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.pgkeel.postgres.arguments import CONNECTION_ARGUMENTS
 
 try:
     from ansible.module_utils.pgkeel.benchmark.storm import ARRIVALS, judge
     from ansible.module_utils.pgkeel.benchmark.storm_run import PATHS, Plan, run_storms
     from ansible.module_utils.pgkeel.errors import PgkeelError
-    from ansible.module_utils.pgkeel.postgres.connect import CONNECTION_ARGUMENTS, Login, connect
+    from ansible.module_utils.pgkeel.postgres.connect import Login, connect
 
     MISSING = None
 except ImportError as error:
@@ -123,11 +124,11 @@ def main() -> None:
         "pgbouncer_socket": {"type": "str", "default": "/var/run/postgresql"},
         "pgbouncer_port": {"type": "int", "default": 6432},
         "ground_dir": {"type": "path", "default": "/var/lib/postgresql/pgkeel-storm"},
+        **CONNECTION_ARGUMENTS,
     }
     if MISSING is None:
         for name, choices in {"paths": list(PATHS), "arrivals": list(ARRIVALS)}.items():
             arguments[name] = {"type": "list", "elements": "str", "choices": choices, "default": choices}
-        arguments |= CONNECTION_ARGUMENTS
     module = AnsibleModule(argument_spec=arguments, supports_check_mode=True)
     if MISSING is not None:
         module.fail_json(msg=missing_required_lib(MISSING.name or "psycopg"))
