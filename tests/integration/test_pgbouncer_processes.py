@@ -79,7 +79,7 @@ def test_together_they_have_what_one_would_have(server):
 def test_both_serve_clients_of_the_one_port(server, login):
     script = f"""
 import json, psycopg, subprocess
-held = [psycopg.connect("{login}") for _ in range(40)]
+held = [psycopg.connect("{login}", autocommit=True) for _ in range(40)]
 for connection in held:
     connection.execute("SELECT 1")
 def clients(folder):
