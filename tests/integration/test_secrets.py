@@ -18,6 +18,7 @@ PLAYBOOKS = {
     "indexes": {},
     "audit": {},
     "backup": {},
+    "backups": {},
     "restore_drill": {},
     "status": {},
     "report": {},
@@ -28,6 +29,7 @@ PLAYBOOKS = {
         "benchmark_storm_transactions": 1,
     },
     "workload": {"edtech_workload_transactions": 5},
+    "schema_audit": {f"schema_audit_{orm}": str(ROOT / "files" / "edtech" / orm) for orm in ("prisma", "drizzle", "kysely")},
 }
 NOT_HERE = {"lab", "edtech"}
 
