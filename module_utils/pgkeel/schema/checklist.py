@@ -10,6 +10,7 @@ from typing import Any
 from .difference import Difference, Kind
 from .live import Migration, Production
 from .model import Schema
+from .unmigrated import Inventory
 
 SHOWN = 5
 
@@ -30,10 +31,17 @@ class Criterion:
     criterion: str
     status: Answer
     evidence: str
+    objects: tuple[str, ...] = ()
+    """All that it speaks of, one line each, where it speaks of objects."""
 
     def as_dict(self) -> dict[str, Any]:
         """A JSON-serialisable mapping."""
-        return {"criterion": self.criterion, "status": self.status.value, "evidence": self.evidence}
+        return {
+            "criterion": self.criterion,
+            "status": self.status.value,
+            "evidence": self.evidence,
+            "objects": list(self.objects),
+        }
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ class Facts:
     """None when the live database was not asked for."""
     folders: tuple[str, ...] | None = None
     """Names of the migrations in the application's repository; None when they were not given."""
-    unowned: Sequence[Difference] | None = None
+    inventory: Inventory | None = None
     """What the database has and no migration made; None when that could not be found out."""
     same_text: bool | None = None
     generator_configured: bool = False
@@ -134,14 +142,25 @@ def _generated(facts: Facts) -> Criterion:
 
 def _no_manual_sql(facts: Facts) -> Criterion:
     name = "No manual SQL: a migration made every object"
-    if facts.unowned is None:
-        reason = facts.reasons.get("prisma-live", "The live database was not asked for.")
+    if facts.inventory is None:
+        reason = facts.reasons.get("prisma-live") or "The live database was not asked for, or the migrations do not run."
         return Criterion(name, Answer.COULD_NOT_VERIFY, reason)
-    objects = [f"{_named(one)}: {one.actual}" if one.kind is Kind.INDEX else _named(one) for one in facts.unowned]
+    found = facts.inventory.objects
+    lines = tuple(one.describe() for one in found)
+    strangers = [one.object for one in found if one.against and not one.owner]
+    ours = [one.object for one in found if one.against and one.owner]
+    kept = sum(bool(one.owner) and not one.against for one in found)
     measured = "migrations" if facts.folders is not None else "schema.prisma (the folder of migrations was not given)"
-    if objects:
-        return Criterion(name, Answer.NO, f"In the database, but not in the {measured}: {_listed(objects)}.")
-    return Criterion(name, Answer.YES, f"Nothing in the database is missing from the {measured}.")
+    parts = [f"Nothing in the database is missing from the {measured}."] if not strangers and not ours else []
+    if strangers:
+        parts.append(f"In the database, but not in the {measured}: {_listed(strangers)}.")
+    if ours:
+        parts.append(
+            f"Ours, without a migration file: {_listed(ours)}; playbooks/indexes.yml -e indexes_migrations_dir= writes it."
+        )
+    if kept:
+        parts.append(f"{kept} more of the objects are ours and accounted for.")
+    return Criterion(name, Answer.NO if strangers or ours else Answer.YES, " ".join(parts), lines)
 
 
 def _index_coverage(facts: Facts, table: str) -> Criterion:

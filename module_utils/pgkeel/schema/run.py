@@ -20,10 +20,13 @@ from .declared import Declarations
 from .difference import NOTHING, Difference, Kind, Side, pair_name
 from .drizzle_patch import DrizzleSource
 from .explain import Sources, combined_patch, explain
+from .index_migration import FILE, prisma_line
 from .live import BOOKKEEPING, Production, read_production
 from .load import Bench, Loaded, load_all, require_some, statements_of, with_client
 from .model import Schema, TypedSchema
+from .objects import DatabaseObject, read_objects
 from .safety import Compared, type_safety_percent
+from .unmigrated import Declared, Inventory, Seen, inventory
 
 
 class Verdict(StrEnum):
@@ -45,6 +48,8 @@ class Request:
     migrations: Mapping[str, str] | None = None
     """SQL by the name of the migration's folder; None when the application's migrations were not given."""
     index_tables: tuple[str, ...] = ("BehaviorLog",)
+    declared: Declared = field(default_factory=Declared)
+    """What the inventory declares of the live database."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +88,12 @@ class Result:
     patch: str
     notes: tuple[str, ...]
     seconds: float
+    inventory: Inventory | None = None
+    """What no migration made, and what of it is ours; None where that could not be found out."""
 
     def as_dict(self) -> dict[str, Any]:
         """A JSON-serialisable mapping with the keys of the contract."""
+        missing = self.inventory.missing if self.inventory else None
         return {
             "verdict": self.verdict.value,
             "type_safety_percent": self.type_safety_percent,
@@ -93,6 +101,8 @@ class Result:
             "findings": [finding.as_dict() for finding in self.findings],
             "checklist": [criterion.as_dict() for criterion in self.checklist],
             "could_not_verify": [f"{pair.name}: {reason}" for pair in self.pairs for reason in pair.unverified],
+            "unmigrated": None if self.inventory is None else [one.as_dict() for one in self.inventory.objects],
+            "own_migration": missing and {"file": f"{missing.name}/{FILE}", "sql": missing.text},
             "patch": self.patch,
             "notes": list(self.notes),
             "seconds": round(self.seconds, 2),
@@ -108,6 +118,8 @@ class _Known:
     loaded: dict[Side, Loaded] = field(default_factory=dict)
     types: TypedSchema | None = None
     production: Production | None = None
+    objects: frozenset[DatabaseObject] = frozenset()
+    """Of the live database, beside tables and enums."""
     migrated: Loaded | None = None
     elsewhere: tuple[str, ...] = ()
     """Tables of the live database in schemas that no ORM manages."""
@@ -127,11 +139,12 @@ def run(request: Request) -> Result:
     known = _read(request)
     pairs = [_pair(known, declared, truth, other) for truth, other in _pairs(known.sides)]
     told = _told(known.sides, pairs)
-    sources = _sources(known, declared)
-    findings = explain([one for pair in pairs if pair.name in told for one in pair.differences], sources)
     unowned = _unowned(known)
+    listed = _inventory(known, request, unowned)
+    sources = _sources(known, declared, listed)
+    findings = explain([one for pair in pairs if pair.name in told for one in pair.differences], sources)
     if known.migrated and not known.migrated.problem and unowned is not None:
-        findings = [one for one in findings if not _migrated(one, unowned)]
+        findings = [one for one in findings if not _migrated(one, unowned, known)]
     pairs = [
         _with(pair, [one for one in findings if one.pair == pair.name] if pair.name in told else pair.differences)
         for pair in pairs
@@ -144,7 +157,7 @@ def run(request: Request) -> Result:
         reasons={pair.name: " ".join(pair.unverified) for pair in pairs},
         production=known.production,
         folders=None if request.migrations is None else tuple(sorted(request.migrations)),
-        unowned=unowned,
+        inventory=listed,
         same_text=declared.kysely.same_text if declared.kysely else None,
         generator_configured=bool(declared.kysely and declared.kysely.configured),
         truth=truth,
@@ -165,6 +178,7 @@ def run(request: Request) -> Result:
         patch=combined_patch(findings, sources),
         notes=tuple(notes),
         seconds=time.monotonic() - started,
+        inventory=listed,
     )
 
 
@@ -178,7 +192,8 @@ def _read(request: Request) -> _Known:
             scripts[side.value] = statements_of(tables) if side is Side.DRIZZLE else [tables.sql]
     if request.migrations:
         scripts["migrations"] = [request.migrations[name] for name in sorted(request.migrations)]
-    loaded = load_all(request.bench, scripts)
+    wanted = [one.statement for one in request.declared.indexes if one.present] if request.live else []
+    loaded = load_all(request.bench, scripts, {"migrations" if request.migrations else Side.PRISMA.value: wanted})
     known.migrated = loaded.pop("migrations", None)
     for name, found in loaded.items():
         side = Side(name)
@@ -204,7 +219,7 @@ def _read_live(known: _Known, login: Login) -> None:
             session.execute("SET default_transaction_read_only = on")
             session.execute("SET statement_timeout = '60s'")
             known.schemas[Side.LIVE], known.elsewhere = _managed(read_schema(session, BOOKKEEPING), known.schemas.values())
-            known.production = read_production(session)
+            known.production, known.objects = read_production(session), read_objects(session)
     except PgkeelError as error:
         known.problems[Side.LIVE] = str(error)
     except psycopg.Error as error:
@@ -313,7 +328,7 @@ def _overall(pairs: Sequence[Pair]) -> Verdict:
     return Verdict.CONSISTENT
 
 
-def _sources(known: _Known, declared: Declarations) -> Sources:
+def _sources(known: _Known, declared: Declarations, listed: Inventory | None) -> Sources:
     prisma, drizzle, kysely = declared.prisma, declared.drizzle, declared.kysely
     readable = prisma and drizzle and not prisma.problem and not drizzle.problem
     return Sources(
@@ -322,6 +337,11 @@ def _sources(known: _Known, declared: Declarations) -> Sources:
         types=known.types,
         generated=kysely.generated if kysely else None,
         live=known.schemas.get(Side.LIVE),
+        inventory=listed,
+        fields={
+            table: {name: column.property for name, column in columns.items()}
+            for table, columns in (prisma.tables if prisma else {}).items()
+        },
     )
 
 
@@ -338,10 +358,26 @@ def _unowned(known: _Known) -> list[Difference] | None:
     return [one for one in found if one.expected == NOTHING]
 
 
-def _migrated(one: Difference, unowned: Sequence[Difference]) -> bool:
-    """Whether a migration made what Prisma's language cannot express, such as a partial index: then it is no difference."""
+def _inventory(known: _Known, request: Request, unowned: Sequence[Difference] | None) -> Inventory | None:
+    live, made = known.schemas.get(Side.LIVE), known.migrated or known.loaded.get(Side.PRISMA)
+    if live is None or made is None or unowned is None:
+        return None
+    seen = Seen(
+        live, unowned, made.extended, request.migrations, known.objects, made.objects if known.migrated else (), known.elsewhere
+    )
+    return inventory(seen, request.declared)
+
+
+def _migrated(one: Difference, unowned: Sequence[Difference], known: _Known) -> bool:
+    """Whether a migration made what Prisma's language cannot express, such as a partial index: then it is no difference.
+
+    What it can express and schema.prisma does not have is one: the next `prisma migrate dev` drops it.
+    """
     extra_index = one.wrong is Side.LIVE and one.kind in (Kind.INDEX, Kind.UNIQUE) and one.expected == NOTHING
-    return extra_index and not any((one.table, one.actual) == (other.table, other.actual) for other in unowned)
+    if not extra_index or any((one.table, one.actual) == (other.table, other.actual) for other in unowned):
+        return False
+    indexes = known.schemas[Side.LIVE].tables[one.table].indexes
+    return not any(prisma_line(index, {}) for index in indexes if index.describe() == one.actual)
 
 
 def _compared(known: _Known, pair: Pair) -> Compared:
