@@ -1,4 +1,4 @@
-"""What every test of the schema audit needs: the playbook as an operator runs it, an application, and a database that it migrated."""
+"""What every test of the schema audit needs: the playbook as an operator runs it, an application, a database it migrated."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def declared(database: str) -> list[dict[str, Any]]:
 def test_declared_indexes_are_ours_and_their_migration_ends_the_drift(
     server: Any, audit: Audit, app: Path, live: tuple[str, psycopg.Connection]
 ) -> None:
-    """Built by pgkeel, listed as its own without a file; the file is written, applied and recognised; a second run writes none."""
+    """Built by pgkeel and listed as its own without a file; the file is written, applied and recognised; then no more."""
     inventory = {"database_indexes": declared(live[0]), "database_databases": [{"name": live[0]}]}
     live[1].execute(
         """CREATE VIEW report AS SELECT id FROM "Post"; CREATE INDEX by_hand ON "Post" (seen)""".replace("seen", '"seenAt"')
