@@ -11,6 +11,10 @@ import ts from "typescript";
 import { answer, filesUnder, isTypeScript } from "./sources.mjs";
 
 const require = createRequire(import.meta.url);
+// drizzle-kit passes defaults through JSON, which knows no BigInt: .default(5n) would end it.
+BigInt.prototype.toJSON = function toJSON() {
+  return this.toString();
+};
 
 /** A package that is not installed may be named, as in `$defaultFn(createId)`, but not called while the schema loads. */
 function absent(name) {

@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import ts from "typescript";
 import { configOf, dmmfOf, readPrisma } from "./prisma_files.mjs";
-import { answer, filesUnder, isTypeScript } from "./sources.mjs";
+import { answer, filesUnder, isTypeScript, sentence } from "./sources.mjs";
 
 const require = createRequire(import.meta.url);
 const NAMES = ["DB", "Database"];
@@ -233,7 +233,7 @@ async function read({ prisma, kysely, kysely_type: wantedName }) {
     try {
       generated = await expectedOf(prisma);
     } catch (error) {
-      generated = { problem: String(error?.message ?? error).slice(0, 800) };
+      generated = { problem: sentence(error) };
     }
   }
   const files = filesUnder(kysely, (name) => isTypeScript(name) || name.endsWith(".d.ts"));

@@ -60,6 +60,8 @@ const IN_DATABASE = new Set(["now", "autoincrement", "dbgenerated", "sequence"])
 function clientSide(field) {
   if (field.isUpdatedAt) return "@updatedAt";
   const name = field.default?.name;
+  // The database has a default, or computes the column, in a way that Prisma is not told.
+  if (name === "dbgenerated" && !field.default.args?.[0]) return "dbgenerated()";
   return typeof name === "string" && !IN_DATABASE.has(name) ? `${name}()` : "";
 }
 

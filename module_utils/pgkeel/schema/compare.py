@@ -11,6 +11,8 @@ from .difference import NOTHING, Difference, Kind, Side
 from .model import Column, ForeignKey, Index, Schema, Table
 
 T = TypeVar("T")
+BY_DATABASE = "dbgenerated()"
+"""Prisma's way to say that the database fills a column in, however it does that."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def _table(sides: Comparison, expected: Table, actual: Table, renamed: dict[str,
     for name, column in expected.columns.items():
         if name in gone:
             # An insert cannot leave out what the database demands.
-            needed = not column.nullable and not column.default
+            needed = not column.nullable and not column.default and column.client != BY_DATABASE
             yield sides.difference(
                 Kind.MISSING_COLUMN, expected.name, name, describe(column), NOTHING, urgent=needed or sides.wrong is Side.LIVE
             )
@@ -169,7 +171,10 @@ def _nullable(column: Column) -> str:
 
 def _default(sides: Comparison, table: str, expected: Column, actual: Column) -> Iterator[Difference]:
     say = _said_default
-    if sides.wrong is Side.LIVE:
+    if expected.client == BY_DATABASE and sides.truth is Side.PRISMA:
+        differs = not actual.default and not actual.client
+        urgent = differs and sides.wrong is Side.LIVE and not actual.nullable
+    elif sides.wrong is Side.LIVE:
         differs, urgent = expected.default != actual.default, not actual.default and not actual.nullable
     elif sides.truth is Side.LIVE:
         differs, urgent = _misses(expected, actual), not expected.default and bool(actual.default) and not expected.nullable
@@ -192,6 +197,8 @@ def _misses(expected: Column, actual: Column) -> bool:
 def _said_default(column: Column) -> str:
     if column.default:
         return f"default {column.default}"
+    if column.client == BY_DATABASE:
+        return "filled in by the database"
     if column.client:
         again = ", again with every update" if column.on_update or column.client == "@updatedAt" else ""
         return f"{column.client} by the client{again}"

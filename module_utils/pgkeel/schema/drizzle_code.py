@@ -117,7 +117,7 @@ def index_code(index: Index, table: str, names: Names) -> Code:
     name = "uniqueIndex" if index.unique else "index"
     keys = ", ".join(_key(table, key.text, names) + (".desc()" if key.descending else "") for key in index.keys)
     using = f'.using("{index.method}", {keys})' if index.method != "btree" else f".on({keys})"
-    where = f".where(sql`{index.predicate}`)" if index.predicate else ""
+    where = f".where(sql`{_template(index.predicate)}`)" if index.predicate else ""
     return Code(f"{name}({json.dumps(index.name)}){using}{where}", frozenset({name, *(["sql"] if where else [])}))
 
 
@@ -136,7 +136,7 @@ def _extras(table: Table, names: Names) -> tuple[list[str], set[str]]:
 
 
 def _key(table: str, column: str, names: Names) -> str:
-    return f"table.{names.property(table, column)}" if re.fullmatch(r"[\w$]+", column) else f"sql`{column}`"
+    return f"table.{names.property(table, column)}" if re.fullmatch(r"[\w$]+", column) else f"sql`{_template(column)}`"
 
 
 def _builder(column: Column, names: Names) -> Code | None:
@@ -195,8 +195,16 @@ def _default(column: Column) -> Code | None:  # noqa: PLR0911 - one return a for
     if re.fullmatch(r"-?[\d.]+", value):
         big, exact = column.type == "bigint", column.type.startswith("numeric")
         return Code(f".default({value}{'n' if big else ''})" if not exact else f".default({json.dumps(value)})")
-    quoted = f"'{value}'::{column.type}" if column.type in ("json", "jsonb") else value
-    return Code(f".default(sql`{quoted}`)", frozenset({"sql"}))
+    if column.type in ("json", "jsonb"):
+        value = "'" + value.removeprefix("'").removesuffix("'").replace("'", "''") + f"'::{column.type}"
+    elif column.type.endswith("[]"):
+        value = f"{value}::{column.type}"
+    return Code(f".default(sql`{_template(value)}`)", frozenset({"sql"}))
+
+
+def _template(text: str) -> str:
+    """Fit for a template literal of TypeScript."""
+    return text.replace("\\", "\\\\").replace("`", "\\`").replace("${", "\\${")
 
 
 def _references(key: ForeignKey, table: str, names: Names) -> str:

@@ -250,6 +250,12 @@ def _kysely_fix(one: Difference, sources: Sources) -> str:
     expected = (sources.generated.tables.get(one.table, {}) if sources.generated else {}).get(one.column)
     actual = (sources.types.tables.get(one.table, {}) if sources.types else {}).get(one.column)
     place = f" {actual.place}:" if actual else ""
+    if one.kind is Kind.GENERATED and expected and expected.generated and one.expected == "not Generated":
+        return (
+            f"{place.strip()} prisma-kysely takes for a default of the database what Prisma's client fills in: give {one.column} "
+            "one that the database has (@default(dbgenerated(...))), or give a value with every insert through Kysely and take "
+            "Generated away"
+        )
     if expected and actual:
         return f"{_REGENERATE};{place} {actual.line} becomes {expected.line}"
     if expected:

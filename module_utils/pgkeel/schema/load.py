@@ -44,6 +44,8 @@ _FOREIGN_KEY = re.compile(
     r'^ALTER TABLE (?:"(?P<schema>[^"]+)"\.)?"(?P<table>[^"]+)" ADD CONSTRAINT "[^"]+" FOREIGN KEY \((?P<columns>[^)]*)\)',
     re.DOTALL,
 )
+# drizzle-kit quotes the type of a customType that it does not know, length and all: `"bits" "varbit(16)"`.
+_QUOTED_TYPE = re.compile(r'(?<=" )"([a-z][\w ]*\([\w, ]+\))"')
 # Codes of a foreign key that does not fit: datatype_mismatch, invalid_foreign_key, undefined_table, undefined_column.
 _UNFIT = {"42804", "42830", "42P01", "42703"}
 
@@ -109,7 +111,7 @@ def with_client(schema: Schema, tables: Mapping[str, Mapping[str, ClientColumn]]
 
 def statements_of(declared: DeclaredTables) -> list[str]:
     """The scripts of a side: foreign keys apart, so that one that does not fit is a finding and not the end."""
-    lines = declared.sql.splitlines()
+    lines = _QUOTED_TYPE.sub(r"\1", declared.sql).splitlines()
     keys = [line for line in lines if _FOREIGN_KEY.match(line)]
     return ["\n".join(line for line in lines if line not in keys), *keys]
 

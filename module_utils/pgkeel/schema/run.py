@@ -15,7 +15,7 @@ from ..postgres.connect import Login, connect
 from .catalog import read_schema
 from .checklist import Criterion, Facts, checklist
 from .compare import Comparison, compare, unexplained
-from .compare_types import compare_types, types_of
+from .compare_types import compare_types, filled_by_database, types_of
 from .declared import Declarations
 from .difference import NOTHING, Difference, Kind, Side, pair_name
 from .drizzle_patch import DrizzleSource
@@ -281,21 +281,27 @@ def _types_pair(known: _Known, declared: Declarations, truth: Side, name: str) -
             return Pair(
                 name, Verdict.COULD_NOT_VERIFY, (), ("Kysely's types are in camel case: only Prisma's names can be compared.",)
             )
-        return _judged(name, compare_types(truth, types_of(known.schemas[truth], types), types), [])
+        prisma = known.schemas.get(Side.PRISMA)
+        unseen = _dropped(prisma, kysely.generated) if prisma and kysely.generated else []
+        found = compare_types(truth, types_of(known.schemas[truth], types), types)
+        return _judged(name, _without(found, unseen), _left_out(unseen), frozenset(unseen))
     if kysely.generated is None:
         reason = kysely.generation_problem or "it gave no types"
         return Pair(name, Verdict.COULD_NOT_VERIFY, (), (f"prisma-kysely could not generate: {reason}",), compared=False)
     dropped = [] if kysely.camel_case else _dropped(known.schemas[Side.PRISMA], kysely.generated)
-    blind = {(table, column) for table, column in dropped}
-    differences = [
-        one
-        for one in compare_types(truth, kysely.generated, types)
-        if (one.table, one.column) not in blind and (one.table, "") not in blind
-    ]
-    reasons = [
+    expected = filled_by_database(kysely.generated, known.schemas[Side.PRISMA])
+    return _judged(name, _without(compare_types(truth, expected, types), dropped), _left_out(dropped), frozenset(dropped))
+
+
+def _without(differences: Iterable[Difference], blind: Sequence[tuple[str, str]]) -> list[Difference]:
+    """Those that say something of what both sides can see; `blind` are columns, and tables with an empty column."""
+    return [one for one in differences if (one.table, one.column) not in blind and (one.table, "") not in blind]
+
+
+def _left_out(dropped: Sequence[tuple[str, str]]) -> list[str]:
+    return [
         f"prisma-kysely leaves out {table}{'.' + column if column else ''}: it cannot be compared" for table, column in dropped
     ]
-    return _judged(name, differences, reasons, frozenset(dropped))
 
 
 def _dropped(schema: Schema, generated: TypedSchema) -> list[tuple[str, str]]:
