@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -152,17 +153,24 @@ def _column(sides: Comparison, table: Table, other: Table, name: str, renamed: d
     yield from _default(sides, table.name, expected, actual)
 
 
+_FAMILIES: tuple[tuple[str, ...], ...] = (
+    ("text", "character varying", "character"),
+    ("timestamp", "date"),
+    ("time",),
+    ("smallint", "integer", "bigint", "numeric", "real", "double precision"),
+    ("json", "jsonb"),
+    ("interval",),
+)
+
+
 def _fails(expected: str, actual: str) -> bool:
-    """Whether values of the one type are refused for the other; text of any length is not."""
-    texts = ("text", "character varying", "character")
-    families: tuple[tuple[str, ...], ...] = (
-        texts,
-        ("timestamp",),
-        ("smallint", "integer", "bigint"),
-        ("numeric",),
-        ("json", "jsonb"),
-    )
-    return not any(expected.startswith(family) and actual.startswith(family) for family in families)
+    """Whether values of the one type are refused for the other, more than by their length or size."""
+
+    def family(name: str) -> str:
+        base = re.match(r"[a-z ]+?(?=\(| with|$)", name.removesuffix("[]"))
+        return next((kind[0] for kind in _FAMILIES if base and base[0] in kind), name)
+
+    return expected.endswith("[]") != actual.endswith("[]") or family(expected) != family(actual)
 
 
 def _nullable(column: Column) -> str:
@@ -257,7 +265,8 @@ def _indexes(sides: Comparison, expected: Table, actual: Table, gone: set[str], 
         lambda index: (index.unique, frozenset(index.columns)),
         lambda index: frozenset(index.columns),
     ]
-    for one, other in _paired(left, right, alike):
+    matched = _paired(left, right, alike)
+    for one, other in _shortened(list(matched)):
         named = one or other
         if named is None:
             continue
@@ -265,6 +274,19 @@ def _indexes(sides: Comparison, expected: Table, actual: Table, gone: set[str], 
         invalid = " (invalid)" if other and not other.valid else ""
         texts = (one.describe() if one else NOTHING, other.describe() + invalid if other else NOTHING)
         yield sides.difference(kind, expected.name, ",".join(named.columns), *texts)
+
+
+def _shortened(pairs: Sequence[tuple[Index | None, Index | None]]) -> list[tuple[Index | None, Index | None]]:
+    """An index that lost or gained columns behind its first one is one index that differs, not one missing and one too many."""
+    found = list(pairs)
+    for place, (one, _) in enumerate(found):
+        for other_place, (missing, other) in enumerate(found):
+            if one is None or other is None or missing is not None or found[place][1] is not None:
+                continue
+            ours, theirs = set(one.columns), set(other.columns)
+            if one.unique == other.unique and one.columns[0] == other.columns[0] and (ours < theirs or theirs < ours):
+                found[place], found[other_place] = (one, other), (None, None)
+    return found
 
 
 def _distinct(items: Iterable[T], identity: Callable[[T], object]) -> list[T]:

@@ -226,7 +226,8 @@ def _drizzle_fix(  # noqa: PLR0911 - one return a kind
             index = next((found for found in truth.tables[one.table].indexes if ",".join(found.columns) == one.column), None)
             if one.expected == NOTHING or index is None:
                 return f"{where}remove {one.actual}"
-            return f"{where}write {index_code(index, one.table, source.names).text}"
+            code = index_code(index, one.table, source.names)
+            return f"{where}write {code.text}" if code else f"{where}Drizzle cannot express {one.expected}"
         case _ if code and written:
             return f"{where}replace {written} with {property_key(written.split(':')[0].strip())}: {code.text}"
         case _:
