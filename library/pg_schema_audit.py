@@ -139,7 +139,8 @@ try:
     from ansible.module_utils.pgkeel.schema.declared import Declarations
     from ansible.module_utils.pgkeel.schema.load import Bench
     from ansible.module_utils.pgkeel.schema.own_indexes import own_indexes
-    from ansible.module_utils.pgkeel.schema.run import Request, run
+    from ansible.module_utils.pgkeel.schema.run import run
+    from ansible.module_utils.pgkeel.schema.sides import Request
     from ansible.module_utils.pgkeel.schema.summary import markdown, summarize
     from ansible.module_utils.pgkeel.schema.unmigrated import Declared
 

@@ -8,11 +8,13 @@ from enum import StrEnum
 from typing import Any
 
 from .difference import Difference, Kind
-from .live import Migration, Production
+from .live import Migration, Production, Repeated
 from .model import Schema
 from .unmigrated import Inventory
 
 SHOWN = 5
+QUERY = 200
+"""Characters of a statement that are shown."""
 
 
 class Answer(StrEnum):
@@ -183,19 +185,27 @@ def _index_coverage(facts: Facts, table: str) -> Criterion:
 
 
 def _no_n_plus_one(facts: Facts) -> Criterion:
+    """A heuristic over statement counts. It can raise a suspicion; that there is no N+1 the counts cannot show."""
     name = "Zero N+1 queries"
     if facts.production is None:
         return Criterion(name, Answer.COULD_NOT_VERIFY, "The live database was not asked for.")
-    if facts.production.repeated is None:
+    seen = facts.production.statistics
+    if seen is None:
         return Criterion(name, Answer.COULD_NOT_VERIFY, "pg_stat_statements cannot be read there.")
-    found = facts.production.repeated
-    if found:
-        worst = found[0]
-        return Criterion(
-            name,
-            Answer.NO,
-            f"{len(found)} statements aggregate one key a call; the worst was called {worst.calls:,} times: {worst.query[:200]}",
-        )
+    basis = f"{seen.calls:,} calls of {seen.statements:,} statements since {seen.since}"
+    if seen.repeated:
+        lines = tuple(_suspicion(one) for one in seen.repeated)
+        return Criterion(name, Answer.NO, f"Suspected, by a heuristic over {basis}: {len(lines)} statements. {lines[0]}", lines)
     return Criterion(
-        name, Answer.YES, "pg_stat_statements has no aggregate that was asked for one key at a time a thousand times."
+        name,
+        Answer.COULD_NOT_VERIFY,
+        f"Nothing suspicious in {basis}: no aggregate of one key asked a thousand times, and no lookup called once for each row "
+        "of a list. This is a heuristic: other loops look the same as many users, so that there are none cannot be shown.",
     )
+
+
+def _suspicion(one: Repeated) -> str:
+    what = f"called {one.calls:,} times, {one.total_milliseconds:,.0f} ms in all: {one.query[:QUERY]}"
+    if one.parent:
+        return f"A lookup {what} — as often as this one returned rows: {one.parent[:QUERY]}"
+    return f"An aggregate of one key {what}"

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-import psycopg
-
-from ..errors import PgkeelError
-from ..postgres.connect import Login, connect
-from .catalog import read_schema
 from .checklist import Criterion, Facts, checklist
 from .compare import Comparison, compare, unexplained
 from .compare_types import compare_types, filled_by_database, types_of
@@ -21,12 +16,12 @@ from .difference import NOTHING, Difference, Kind, Side, pair_name
 from .drizzle_patch import DrizzleSource
 from .explain import Sources, combined_patch, explain
 from .index_migration import FILE, prisma_line
-from .live import BOOKKEEPING, Production, read_production
-from .load import Bench, Loaded, load_all, require_some, statements_of, with_client
+from .live import BOOKKEEPING
+from .load import require_some
 from .model import Schema, TypedSchema
-from .objects import DatabaseObject, read_objects
 from .safety import Compared, type_safety_percent
-from .unmigrated import Declared, Inventory, Seen, inventory
+from .sides import Known, Request, read
+from .unmigrated import Inventory, Seen, inventory
 
 
 class Verdict(StrEnum):
@@ -35,21 +30,6 @@ class Verdict(StrEnum):
     CONSISTENT = "consistent"
     INCONSISTENT = "inconsistent"
     COULD_NOT_VERIFY = "could not verify"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to audit, and where."""
-
-    declarations: Declarations
-    bench: Bench
-    live: Login | None = None
-    """The production database; None to leave it out."""
-    migrations: Mapping[str, str] | None = None
-    """SQL by the name of the migration's folder; None when the application's migrations were not given."""
-    index_tables: tuple[str, ...] = ("BehaviorLog",)
-    declared: Declared = field(default_factory=Declared)
-    """What the inventory declares of the live database."""
 
 
 @dataclass(frozen=True)
@@ -109,34 +89,12 @@ class Result:
         }
 
 
-@dataclass
-class _Known:
-    """Each side as it was read, or why it was not."""
-
-    schemas: dict[Side, Schema] = field(default_factory=dict)
-    problems: dict[Side, str] = field(default_factory=dict)
-    loaded: dict[Side, Loaded] = field(default_factory=dict)
-    types: TypedSchema | None = None
-    production: Production | None = None
-    objects: frozenset[DatabaseObject] = frozenset()
-    """Of the live database, beside tables and enums."""
-    migrated: Loaded | None = None
-    elsewhere: tuple[str, ...] = ()
-    """Tables of the live database in schemas that no ORM manages."""
-
-    @property
-    def sides(self) -> list[Side]:
-        """Those that were asked for, in the order of truth."""
-        asked = {*self.schemas, *self.problems, *([Side.KYSELY] if self.types else [])}
-        return [side for side in Side if side in asked]
-
-
 def run(request: Request) -> Result:
     """Audit. Raises PgkeelError when there is nothing to compare or no throwaway cluster can be started."""
     started = time.monotonic()
     declared = request.declarations
     require_some(sum(bool(side) for side in (declared.prisma, declared.drizzle, declared.kysely, request.live)))
-    known = _read(request)
+    known = read(request)
     pairs = [_pair(known, declared, truth, other) for truth, other in _pairs(known.sides)]
     told = _told(known.sides, pairs)
     unowned = _unowned(known)
@@ -182,62 +140,6 @@ def run(request: Request) -> Result:
     )
 
 
-def _read(request: Request) -> _Known:
-    known, declared = _Known(), request.declarations
-    scripts: dict[str, Sequence[str]] = {}
-    for side, tables in ((Side.PRISMA, declared.prisma), (Side.DRIZZLE, declared.drizzle)):
-        if tables and tables.problem:
-            known.problems[side] = tables.problem
-        elif tables:
-            scripts[side.value] = statements_of(tables) if side is Side.DRIZZLE else [tables.sql]
-    if request.migrations:
-        scripts["migrations"] = [request.migrations[name] for name in sorted(request.migrations)]
-    wanted = [one.statement for one in request.declared.indexes if one.present] if request.live else []
-    loaded = load_all(request.bench, scripts, {"migrations" if request.migrations else Side.PRISMA.value: wanted})
-    known.migrated = loaded.pop("migrations", None)
-    for name, found in loaded.items():
-        side = Side(name)
-        known.loaded[side] = found
-        if found.problem:
-            known.problems[side] = found.problem
-        else:
-            tables = declared.prisma if side is Side.PRISMA else declared.drizzle
-            known.schemas[side] = with_client(found.schema, tables.tables if tables else {})
-    if declared.kysely:
-        if declared.kysely.problem:
-            known.problems[Side.KYSELY] = declared.kysely.problem
-        else:
-            known.types = declared.kysely.types
-    if request.live:
-        _read_live(known, request.live)
-    return known
-
-
-def _read_live(known: _Known, login: Login) -> None:
-    try:
-        with connect(login) as session:
-            session.execute("SET default_transaction_read_only = on")
-            session.execute("SET statement_timeout = '60s'")
-            known.schemas[Side.LIVE], known.elsewhere = _managed(read_schema(session, BOOKKEEPING), known.schemas.values())
-            known.production, known.objects = read_production(session), read_objects(session)
-    except PgkeelError as error:
-        known.problems[Side.LIVE] = str(error)
-    except psycopg.Error as error:
-        known.problems[Side.LIVE] = f"The live database could not be read: {error.diag.message_primary or error}"
-
-
-def _managed(live: Schema, declared: Iterable[Schema]) -> tuple[Schema, tuple[str, ...]]:
-    """The live schema without the namespaces that no ORM speaks of, and the tables that are in these."""
-
-    def namespace(name: str) -> str:
-        return name.partition(".")[0] if "." in name else "public"
-
-    spoken = {"public"} | {namespace(name) for schema in declared for name in (*schema.tables, *schema.enums)}
-    ours = {name: table for name, table in live.tables.items() if namespace(name) in spoken}
-    enums = {name: values for name, values in live.enums.items() if namespace(name) in spoken}
-    return Schema(ours, enums), tuple(sorted(set(live.tables) - set(ours)))
-
-
 def _pairs(sides: Sequence[Side]) -> list[tuple[Side, Side]]:
     """Every two sides, the truer one first."""
     return [(one, other) for position, one in enumerate(sides) for other in sides[position + 1 :]]
@@ -257,7 +159,7 @@ def _told(sides: Sequence[Side], pairs: Sequence[Pair]) -> set[str]:
     return told
 
 
-def _pair(known: _Known, declared: Declarations, truth: Side, other: Side) -> Pair:
+def _pair(known: Known, declared: Declarations, truth: Side, other: Side) -> Pair:
     name = pair_name(truth, other)
     problems = [
         f"{side.value.title()} could not be read: {known.problems[side]}" for side in (truth, other) if side in known.problems
@@ -272,7 +174,7 @@ def _pair(known: _Known, declared: Declarations, truth: Side, other: Side) -> Pa
     return _judged(name, differences, unexplained(sides, differences))
 
 
-def _types_pair(known: _Known, declared: Declarations, truth: Side, name: str) -> Pair:
+def _types_pair(known: Known, declared: Declarations, truth: Side, name: str) -> Pair:
     kysely, types = declared.kysely, known.types
     if kysely is None or types is None:
         return Pair(name, Verdict.COULD_NOT_VERIFY, (), ("Kysely's types were not read.",), compared=False)
@@ -334,7 +236,7 @@ def _overall(pairs: Sequence[Pair]) -> Verdict:
     return Verdict.CONSISTENT
 
 
-def _sources(known: _Known, declared: Declarations, listed: Inventory | None) -> Sources:
+def _sources(known: Known, declared: Declarations, listed: Inventory | None) -> Sources:
     prisma, drizzle, kysely = declared.prisma, declared.drizzle, declared.kysely
     readable = prisma and drizzle and not prisma.problem and not drizzle.problem
     return Sources(
@@ -351,7 +253,7 @@ def _sources(known: _Known, declared: Declarations, listed: Inventory | None) ->
     )
 
 
-def _unowned(known: _Known) -> list[Difference] | None:
+def _unowned(known: Known) -> list[Difference] | None:
     """What production has and no migration made; measured at schema.prisma where the migrations were not given."""
     live = known.schemas.get(Side.LIVE)
     if live is None:
@@ -364,7 +266,7 @@ def _unowned(known: _Known) -> list[Difference] | None:
     return [one for one in found if one.expected == NOTHING]
 
 
-def _inventory(known: _Known, request: Request, unowned: Sequence[Difference] | None) -> Inventory | None:
+def _inventory(known: Known, request: Request, unowned: Sequence[Difference] | None) -> Inventory | None:
     live, made = known.schemas.get(Side.LIVE), known.migrated or known.loaded.get(Side.PRISMA)
     if live is None or made is None or unowned is None:
         return None
@@ -374,7 +276,7 @@ def _inventory(known: _Known, request: Request, unowned: Sequence[Difference] | 
     return inventory(seen, request.declared)
 
 
-def _migrated(one: Difference, unowned: Sequence[Difference], known: _Known) -> bool:
+def _migrated(one: Difference, unowned: Sequence[Difference], known: Known) -> bool:
     """Whether a migration made what Prisma's language cannot express, such as a partial index: then it is no difference.
 
     What it can express and schema.prisma does not have is one: the next `prisma migrate dev` drops it.
@@ -386,7 +288,7 @@ def _migrated(one: Difference, unowned: Sequence[Difference], known: _Known) -> 
     return not any(prisma_line(index, {}) for index in indexes if index.describe() == one.actual)
 
 
-def _compared(known: _Known, pair: Pair) -> Compared:
+def _compared(known: Known, pair: Pair) -> Compared:
     one, other = (Side(name) for name in pair.name.split("-"))
     columns: set[tuple[str, str, str]] = set()
     for side in (one, other):
