@@ -184,7 +184,9 @@ class DrizzleSource:
     def _without_statement(self, found: Mapping[str, Any]) -> list[Edit]:
         """Only where nothing else speaks of it: relations, foreign keys and queries would be left with a name that is gone."""
         variable = found["variable"]
-        spoken = sum(len(re.findall(rf"\b{re.escape(variable)}\b", text)) for text in self.texts.values()) if variable else 0
+        # The name of the table itself, in quotes, is no use of the variable.
+        use = re.compile(rf"""(?<!["'`])\b{re.escape(variable)}\b(?!["'`])""")
+        spoken = sum(len(use.findall(text)) for text in self.texts.values()) if variable else 0
         if spoken != 1 or not found.get("statement_end"):
             return []
         text = self.texts[found["path"]]
