@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from ..report.humanize import plural
 from .difference import Difference, Kind
 from .live import Migration, Production, Repeated
 from .model import Schema
@@ -161,7 +162,7 @@ def _no_manual_sql(facts: Facts) -> Criterion:
             f"Ours, without a migration file: {_listed(ours)}; playbooks/indexes.yml -e indexes_migrations_dir= writes it."
         )
     if kept:
-        parts.append(f"{kept} more of the objects are ours and accounted for.")
+        parts.append(f"{plural(kept, 'object')} of ours {'is' if kept == 1 else 'are'} accounted for.")
     return Criterion(name, Answer.NO if strangers or ours else Answer.YES, " ".join(parts), lines)
 
 

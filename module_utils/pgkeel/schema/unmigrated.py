@@ -51,7 +51,7 @@ class Unmigrated:
         """One line."""
         if not self.owner:
             return self.object if self.managed else f"{self.object} (in a schema that no ORM manages)"
-        if self.migrated:
+        if self.migrated and self.migration:
             return f"{self.object} (ours, {self.owner}; migration file {self.migration})"
         if self.migration:
             return f"{self.object} (ours, {self.owner}; no migration file yet, {self.migration} is to be written)"
@@ -139,7 +139,7 @@ def _our_index(seen: Seen, place: tuple[str, Index], missing: OwnMigration | Non
         file = f"{missing.name}/{FILE}"
     else:
         folder = made_by(seen.migrations or {}, index.name)
-        file = f"{folder}/{FILE}" if folder else "schema.prisma" if seen.migrations is None else "a migration, by another name"
+        file = f"{folder}/{FILE}" if folder else ""
     return Unmigrated(
         f"index {index.name} on {table}",
         "database_indexes",

@@ -94,3 +94,11 @@ def test_other_schemas_are_listed_and_do_not_speak_against():
 def test_what_could_not_be_found_out_is_not_in_order():
     said = next(one for one in checklist(Facts({}, {})) if one.criterion.startswith("No manual SQL"))
     assert said.status is Answer.COULD_NOT_VERIFY
+
+
+def test_without_the_folder_schema_prisma_stands_in_for_it():
+    seen = replace(SEEN, unowned=[], migrations=None)
+    assert listed(seen, Declared((OWN,))) == [("index Log_at_idx on Log", True, "", True)]
+    said = answer(seen, Declared((OWN,)))
+    assert said.status is Answer.YES
+    assert "1 object of ours is accounted for" in said.evidence
