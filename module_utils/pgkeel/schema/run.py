@@ -101,8 +101,8 @@ def run(request: Request) -> Result:
     listed = _inventory(known, request, unowned)
     sources = _sources(known, declared, listed)
     findings = explain([one for pair in pairs if pair.name in told for one in pair.differences], sources)
-    if known.migrated and not known.migrated.problem and unowned is not None:
-        findings = [one for one in findings if not _migrated(one, unowned, known)]
+    if known.migrated and not known.migrated.problem:
+        findings = [one for one in findings if not _migrated(one, unowned or (), known)]
     pairs = [
         _with(pair, [one for one in findings if one.pair == pair.name] if pair.name in told else pair.differences)
         for pair in pairs
@@ -277,15 +277,24 @@ def _inventory(known: Known, request: Request, unowned: Sequence[Difference] | N
 
 
 def _migrated(one: Difference, unowned: Sequence[Difference], known: Known) -> bool:
-    """Whether a migration made what Prisma's language cannot express, such as a partial index: then it is no difference.
+    """Whether an index too many is one that a migration makes and Prisma's language cannot express: then it is no difference.
 
     What it can express and schema.prisma does not have is one: the next `prisma migrate dev` drops it.
     """
-    extra_index = one.wrong is Side.LIVE and one.kind in (Kind.INDEX, Kind.UNIQUE) and one.expected == NOTHING
-    if not extra_index or any((one.table, one.actual) == (other.table, other.actual) for other in unowned):
+    if one.kind not in (Kind.INDEX, Kind.UNIQUE) or one.expected != NOTHING or known.migrated is None:
         return False
-    indexes = known.schemas[Side.LIVE].tables[one.table].indexes
-    return not any(prisma_line(index, {}) for index in indexes if index.describe() == one.actual)
+    if one.wrong is Side.LIVE:
+        made = known.schemas[Side.LIVE]
+        if any((one.table, one.actual) == (other.table, other.actual) for other in unowned):
+            return False
+    elif one.wrong is Side.DRIZZLE and one.truth is Side.PRISMA:
+        # The mirror may say what the migration makes, for ON CONFLICT to be written.
+        made = known.migrated.schema
+    else:
+        return False
+    table = made.tables.get(one.table)
+    alike = [index for index in table.indexes if index.describe() == one.actual] if table else []
+    return bool(alike) and not any(prisma_line(index, {}) for index in alike)
 
 
 def _compared(known: Known, pair: Pair) -> Compared:
