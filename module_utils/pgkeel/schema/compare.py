@@ -125,7 +125,7 @@ def _table(sides: Comparison, expected: Table, actual: Table, renamed: dict[str,
     if expected.primary_key != actual.primary_key and not gone & set(expected.primary_key):
         columns = ",".join(expected.primary_key or actual.primary_key)
         yield sides.difference(
-            Kind.PRIMARY_KEY, expected.name, columns, _key(expected.primary_key), _key(actual.primary_key), urgent=False
+            Kind.PRIMARY_KEY, expected.name, columns, _key(expected, actual), _key(actual, expected), urgent=False
         )
     yield from _foreign_keys(sides, expected, actual, gone, new)
     yield from _indexes(sides, expected, actual, gone, new)
@@ -137,8 +137,16 @@ def describe(column: Column) -> str:
     return f"{column.type}{'' if column.nullable else ' not null'}{default}"
 
 
-def _key(columns: tuple[str, ...]) -> str:
-    return f"primary key ({', '.join(columns)})" if columns else NOTHING
+def _key(table: Table, other: Table) -> str:
+    """The primary key, or the unique index that stands in for the other side's: Prisma 5 made those for relation tables."""
+    if table.primary_key:
+        return f"primary key ({', '.join(table.primary_key)})"
+    stand_in = any(_is_key(index, other.primary_key) for index in table.indexes)
+    return f"unique index ({', '.join(other.primary_key)})" if stand_in else NOTHING
+
+
+def _is_key(index: Index, columns: tuple[str, ...]) -> bool:
+    return index.unique and index.columns == columns and not index.predicate
 
 
 def _column(sides: Comparison, table: Table, other: Table, name: str, renamed: dict[str, str]) -> Iterator[Difference]:
@@ -253,7 +261,8 @@ def _indexes(sides: Comparison, expected: Table, actual: Table, gone: set[str], 
             index
             for index in table.indexes
             if not {*gone, *new} & set(index.columns)
-            and not (index.unique and index.columns == table.primary_key and not index.predicate)
+            and not _is_key(index, expected.primary_key)
+            and not _is_key(index, actual.primary_key)
         ]
 
     here, there = usable(expected), usable(actual)
