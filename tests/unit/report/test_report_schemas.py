@@ -10,6 +10,7 @@ from pgkeel.report.documents import Documents
 from pgkeel.report.freshness import THRESHOLDS
 from pgkeel.report.markdown import render_markdown
 from pgkeel.report.page import render_page
+from pgkeel.report.schemas import mood
 from pgkeel.report.table import render_table
 from pgkeel.report.verdict import Standing, judge
 from unit.report.sample_documents import NOW, drifted, healthy
@@ -99,6 +100,11 @@ def test_an_old_one_proves_nothing_any_more():
 def test_what_is_malformed_is_refused(broken):
     with pytest.raises(PgkeelError, match="schema_audit"):
         documents(healthy()["schema_audit"] | broken)
+
+
+def test_what_is_not_known_is_never_drawn_as_good():
+    assert {mood(one) for one in ("could not verify", "splendid", "")} == {"unknown"}
+    assert (mood("yes"), mood("consistent"), mood("no")) == ("good", "good", "bad")
 
 
 def test_every_link_of_the_verdict_leads_somewhere():
