@@ -153,10 +153,10 @@ def _no_manual_sql(facts: Facts) -> Criterion:
     strangers = [one.object for one in found if one.against and not one.owner]
     ours = [one.object for one in found if one.against and one.owner]
     kept = sum(bool(one.owner) and not one.against for one in found)
-    measured = "migrations" if facts.folders is not None else "schema.prisma (the folder of migrations was not given)"
-    parts = [f"Nothing in the database is missing from the {measured}."] if not strangers and not ours else []
+    measured = "the migrations" if facts.folders is not None else "schema.prisma (the folder of migrations was not given)"
+    parts = [f"Nothing in the database is missing from {measured}."] if not strangers and not ours else []
     if strangers:
-        parts.append(f"In the database, but not in the {measured}: {_listed(strangers)}.")
+        parts.append(f"In the database, but not in {measured}: {_listed(strangers)}.")
     if ours:
         parts.append(
             f"Ours, without a migration file: {_listed(ours)}; playbooks/indexes.yml -e indexes_migrations_dir= writes it."
@@ -196,7 +196,9 @@ def _no_n_plus_one(facts: Facts) -> Criterion:
     basis = f"{seen.calls:,} calls of {seen.statements:,} statements since {seen.since}"
     if seen.repeated:
         lines = tuple(_suspicion(one) for one in seen.repeated)
-        return Criterion(name, Answer.NO, f"Suspected, by a heuristic over {basis}: {len(lines)} statements. {lines[0]}", lines)
+        return Criterion(
+            name, Answer.NO, f"Suspected, by a heuristic over {basis}: {plural(len(lines), 'statement')}. {lines[0]}", lines
+        )
     return Criterion(
         name,
         Answer.COULD_NOT_VERIFY,
