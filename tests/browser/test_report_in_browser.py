@@ -141,7 +141,7 @@ def test_a_screen_reader_finds_its_way(show):
     roles = {role for role, _ in named}
     assert {"main", "navigation", "banner", "contentinfo", "table", "columnheader", "rowheader"} <= roles
     assert ("navigation", "Sections") in named
-    for name in ("Findings", "Checks", "Backup", "Restore drill", "Workload", "Configuration", "Timings"):
+    for name in ("Findings", "Checks", "Schemas", "Backup", "Restore drill", "Workload", "Configuration", "Timings"):
         assert ("region", name) in named
     levels = page.run("[...document.querySelectorAll('h1,h2,h3,h4,h5')].map(e => +e.tagName[1])")
     assert levels[0] == 1

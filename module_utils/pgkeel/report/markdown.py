@@ -24,6 +24,7 @@ def render_markdown(documents: Documents, now: datetime) -> str:
     for title, body in (
         ("Findings", _findings(documents)),
         ("Checks", _checks(documents)),
+        ("Schemas", _schemas(documents)),
         ("Backup", _backup(documents)),
         ("Restore drill", _drill(documents)),
         ("Workload", _workload(documents)),
@@ -101,6 +102,35 @@ def _checks(documents: Documents) -> Iterator[str]:
             [code_span(one.name), code_span(one.table), escape(one.state), one.scans.text, one.size.text] for one in declared
         ]
         yield markdown_table(("Index", "Table", "State", "Scans", "Size"), cells, right=(3, 4))
+
+
+def _schemas(documents: Documents) -> Iterator[str]:
+    found = documents.schemas
+    if found is None:
+        wanted = " Run `playbooks/schema_audit.yml`." if documents.application else ""
+        yield f"**Could not verify.** Nobody has compared the application's schemas with the database.{wanted}"
+        return
+    yield f"**{found.verdict.capitalize()}**; type-safe columns: {found.percent}"
+    if found.unverified:
+        yield "\n".join(f"- could not verify {escape(reason)}" for reason in found.unverified)
+    if found.pairs:
+        cells = [[escape(one.pair), escape(one.verdict), str(one.differences)] for one in found.pairs]
+        yield markdown_table(("Pair", "Verdict", "Differences"), cells, right=(2,))
+    if found.checklist:
+        rules = [[escape(one.criterion), escape(one.status), escape(one.evidence)] for one in found.checklist]
+        yield markdown_table(("Rule", "Kept", "Evidence"), rules)
+        yield from (f"- {escape(thing)}" for one in found.checklist for thing in one.objects)
+    for difference in found.findings:
+        yield f"### {difference.priority.value} {escape(difference.thing)}: {escape(difference.kind)} ({escape(difference.pair)})"
+        yield "\n".join(
+            f"- {label}: {escape(text)}"
+            for label, text in (
+                ("expected", difference.expected),
+                ("actual", difference.actual),
+                ("impact", difference.impact),
+                ("fix", difference.fix),
+            )
+        )
 
 
 def _backup(documents: Documents) -> Iterator[str]:

@@ -108,6 +108,10 @@ th:last-child, td:last-child { padding-right: 0; }
 thead th { font-size: .8125rem; font-weight: 600; color: var(--soft); }
 tbody th { font-weight: 500; }
 tbody th:not(.name) { overflow-wrap: break-word; }
+table.rules tbody th { overflow-wrap: anywhere; }
+table.rules .soft { font-weight: 400; }
+.objects { list-style: none; padding: 0; margin: .4rem 0 .2rem; font-weight: 400; }
+.objects li { padding: .12rem 0 .12rem .7rem; border-left: 2px solid var(--line); }
 tfoot th, tfoot td { font-weight: 650; border-bottom: 0; }
 .num { text-align: right; white-space: nowrap; }
 .tight { white-space: nowrap; width: 1%; overflow-wrap: normal; }
@@ -119,7 +123,7 @@ tfoot th, tfoot td { font-weight: 650; border-bottom: 0; }
 .outcome { display: flex; align-items: center; gap: .5rem; font-weight: 650; margin-bottom: .35rem; }
 .outcome + p { margin-bottom: 1rem; }
 .block + .block { margin-top: 2.5rem; }
-dl.facts + table, table + table, .block > table { margin-top: 1.25rem; }
+dl.facts + table, ul.void + table, table + table, .block > table { margin-top: 1.25rem; }
 
 .void { border: 1.5px dashed var(--unknown); border-radius: .5rem; padding: 1rem 1.25rem; background: var(--card); }
 .void strong { color: var(--unknown); display: flex; align-items: center; gap: .5rem; }

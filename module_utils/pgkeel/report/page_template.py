@@ -203,6 +203,70 @@ TEMPLATE = """\
 {%- endif %}
 </section>
 
+<section id="schemas" aria-labelledby="schemas-title">
+<h2 id="schemas-title">Schemas</h2>
+{%- if schemas is none %}
+<div class="void"><strong>{{ icon("unknown") }} Could not verify</strong>
+<p>Nobody has compared the application's schemas with the database
+{%- if schemas_expected %}. <span class="soft">Run <code>playbooks/schema_audit.yml</code>.</span>
+{%- else %}; the inventory says that no application has any.{% endif %}</p></div>
+{%- else %}
+<p class="outcome {{ schemas.verdict | schema_mood }}">{{ icon(schemas.verdict | schema_mood) }}
+{#- #} {{ schemas.verdict | capitalize }}</p>
+<dl class="facts"><dt>type-safe columns</dt><dd>{{ schemas.percent }}</dd></dl>
+{%- if schemas.unverified %}
+<h3 class="unknown">Could not be verified <span class="soft">· {{ schemas.unverified | length }}</span></h3>
+<ul class="void" aria-label="Schemas that could not be verified">
+{%- for reason in schemas.unverified %}<li><span>{{ reason }}</span></li>{% endfor %}
+</ul>
+{%- endif %}
+{%- if schemas.pairs %}
+<table>
+<caption>Each two sides. Differences are told once, for the pairs with the truest side.</caption>
+{{ head([("Pair", ""), ("Verdict", "tight"), ("Differences", "num")]) }}
+<tbody>
+{%- for one in schemas.pairs %}
+<tr><th scope="row" class="name">{{ one.pair }}</th>
+{#- #}<td class="tight">{{ state(one.verdict | schema_mood, one.verdict) }}</td><td class="num">{{ one.differences }}</td></tr>
+{%- endfor %}
+</tbody>
+</table>
+{%- endif %}
+{%- if schemas.checklist %}
+<h3>Compliance <span class="soft">· {{ schemas.checklist | length }}</span></h3>
+<table class="rules">
+<caption>The rules that keep three ORMs on one database.</caption>
+{{ head([("Rule and evidence", ""), ("Kept", "tight")]) }}
+<tbody>
+{%- for one in schemas.checklist %}
+<tr><th scope="row">{{ one.criterion }}<br><span class="soft">{{ one.evidence }}</span>
+{%- if one.objects %}
+<ul class="objects">{% for thing in one.objects %}<li class="name">{{ thing }}</li>{% endfor %}</ul>{% endif %}</th>
+{#- #}<td class="tight">{{ state(one.status | schema_mood, one.status) }}</td></tr>
+{%- endfor %}
+</tbody>
+</table>
+{%- endif %}
+{%- for priority, meaning, found in schema_groups if found %}
+<h3>{{ priority }} <span class="soft">· {{ meaning }} · {{ found | length }}</span></h3>
+{%- for one in found %}
+<details class="finding {{ priority | lower }}" id="schema-{{ one.fingerprint }}"{% if priority == "P0" %} open{% endif %}>
+<summary><span class="id"><span title="Priority {{ priority }}">{{ one.id }}</span></span>
+<h4><span class="name">{{ one.thing }}</span>: {{ one.kind }}</h4>
+<span class="turn">{{ icon("turn") }}</span>
+<span class="about">{{ one.pair }}</span></summary>
+<div class="body">
+<dl class="evidence"><div class="long"><dt>expected</dt><dd class="name">{{ one.expected }}</dd></div>
+{#- #}<div class="long"><dt>actual</dt><dd class="name">{{ one.actual }}</dd></div></dl>
+<h5>Impact</h5><p>{{ one.impact }}</p>
+<h5>Fix</h5><p>{{ one.fix }}</p>
+</div>
+</details>
+{%- endfor %}
+{%- endfor %}
+{%- endif %}
+</section>
+
 <section id="backup" aria-labelledby="backup-title">
 <h2 id="backup-title">Backup</h2>
 {%- if not backups %}
