@@ -107,8 +107,11 @@ def _checks(documents: Documents) -> Iterator[str]:
 def _schemas(documents: Documents) -> Iterator[str]:
     found = documents.schemas
     if found is None:
-        wanted = " Run `playbooks/schema_audit.yml`." if documents.application else ""
-        yield f"**Could not verify.** Nobody has compared the application's schemas with the database.{wanted}"
+        yield (
+            "**Could not verify.** Nobody has compared the application's schemas with the database. Run `playbooks/schema_audit.yml`."
+            if documents.application
+            else "The inventory names no application's schemas: there is nothing to compare."
+        )
         return
     yield f"**{found.verdict.capitalize()}**; type-safe columns: {found.percent}"
     if found.unverified:

@@ -205,11 +205,12 @@ TEMPLATE = """\
 
 <section id="schemas" aria-labelledby="schemas-title">
 <h2 id="schemas-title">Schemas</h2>
-{%- if schemas is none %}
+{%- if schemas is none and not schemas_expected %}
+<p class="soft">The inventory names no application's schemas: there is nothing to compare.</p>
+{%- elif schemas is none %}
 <div class="void"><strong>{{ icon("unknown") }} Could not verify</strong>
-<p>Nobody has compared the application's schemas with the database
-{%- if schemas_expected %}. <span class="soft">Run <code>playbooks/schema_audit.yml</code>.</span>
-{%- else %}; the inventory says that no application has any.{% endif %}</p></div>
+<p>Nobody has compared the application's schemas with the database.
+<span class="soft">Run <code>playbooks/schema_audit.yml</code>.</span></p></div>
 {%- else %}
 <p class="outcome {{ schemas.verdict | schema_mood }}">{{ icon(schemas.verdict | schema_mood) }}
 {#- #} {{ schemas.verdict | capitalize }}</p>
