@@ -108,7 +108,8 @@ def _schemas(documents: Documents) -> Iterator[str]:
     found = documents.schemas
     if found is None:
         yield (
-            "**Could not verify.** Nobody has compared the application's schemas with the database. Run `playbooks/schema_audit.yml`."
+            "**Could not verify.** Nobody has compared the application's schemas with the database. "
+            "Run `playbooks/schema_audit.yml`."
             if documents.application
             else "The inventory names no application's schemas: there is nothing to compare."
         )
