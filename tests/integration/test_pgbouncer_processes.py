@@ -74,6 +74,8 @@ def test_together_they_have_what_one_would_have(server):
     assert total == {name: int(base[name]) for name in total}
     assert [share["peer_id"] for share in shares] == ["1", "2"]
     assert {share["pool_mode"] for share in shares} == {"transaction"}
+    modes = server.run("stat -c '%a %U' /etc/pgbouncer/process-1.ini /etc/pgbouncer/process-2.ini").stdout
+    assert modes.split("\n")[:2] == ["640 postgres"] * 2
 
 
 def test_both_serve_clients_of_the_one_port(server, login):
