@@ -31,8 +31,8 @@ def make_document(
     ``postgresql`` has ``creates``, ``settings`` (name, old, new, needs), ``shadowed``, ``access_rules``, ``policy`` and
     ``restart_now``; ``database`` has ``roles`` (changed ones), ``known_roles``, ``databases`` (new ones), ``indexes`` (by
     database) and either ``lacks`` (by database) or, for a new server, ``declared``; ``pgbouncer`` has ``installs``,
-    ``restarts`` and ``changed``; ``around`` are the facts of the other roles, as ``make_system`` takes them. Each may be empty where its role
-    did not run.
+    ``restarts`` and ``changed``; ``around`` are the facts of the other roles, as ``make_system`` takes them. Each may be
+    empty where its role did not run.
     """
     system = make_system({**(around or {}), "postgresql": postgresql, "pgbouncer": pgbouncer})
     settings = list(postgresql.get("settings", []))
