@@ -179,6 +179,10 @@ def test_what_cannot_work_is_refused_with_everything_as_it_was(server, extra, re
 
 
 def test_back_to_one_leaves_nothing_behind(server, login):
+    before = left(server)
+    foretold = server.playbook("playbooks/site.yml", {"pgbouncer_processes": 1}, tags=TAGS, check=True)
+    assert "pgbouncer restarts; its clients have to connect again." in foretold.stdout
+    assert left(server) == before
     done = site(server, 1)
     assert done.returncode == 0, done.stdout
     assert "goes back to one process now" in done.stdout
