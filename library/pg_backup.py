@@ -68,7 +68,7 @@ options:
   compression_level:
     description: Level of zstd.
     type: int
-    default: 3
+    default: 1
   parts_in_flight:
     description: How many parts are sent at once; fewer when they are large, to keep memory bounded.
     type: int
@@ -218,7 +218,7 @@ def main() -> None:
             **STORE_ARGUMENTS,
             **{name: CONNECTION_ARGUMENTS[name] for name in ("login_unix_socket", "login_port", "login_user")},
             "recipients": {"type": "list", "elements": "str", "required": True},
-            "compression_level": {"type": "int", "default": 3},
+            "compression_level": {"type": "int", "default": 1},
             "parts_in_flight": {"type": "int", "default": 3},
             "lock_wait_seconds": {"type": "int", "default": 300},
             **RETENTION_ARGUMENTS,

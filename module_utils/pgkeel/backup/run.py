@@ -48,7 +48,7 @@ class BackupRequest:
     """To the database itself, over the local socket."""
     shelf: Shelf
     bin_dir: Path
-    compression_level: int = 3
+    compression_level: int = 1
     """Of zstd."""
     parts_in_flight: int = 3
     lock_wait_seconds: int = 300
