@@ -10,7 +10,7 @@ description:
   - Takes the newest committed backup, by the snapshot time in its manifest, restores it into a throwaway PostgreSQL cluster on a
     private socket, and compares everything in the manifest with it; then C(pg_amcheck) and the operator's own assertions.
   - Each drill also damages the copy and the objects, and demands that this is noticed.
-  - The cluster is removed afterwards, whatever happens. Production is not connected to.
+  - The copy is removed afterwards, whatever happens. Production is not connected to, but with O(target=database).
   - Fails unless the verdict is C(PASS); the result is complete all the same.
 version_added: 0.1.0
 author: pgkeel
@@ -109,8 +109,29 @@ options:
         description: The check's own URL, which is a secret.
         type: str
         required: true
+  target:
+    description:
+      - V(cluster) restores into a throwaway cluster of its own. V(database) restores into a throwaway database of the running
+        server, for machines too small for a second cluster; it takes disk, memory and write-ahead log from production.
+      - V(database) demands that the server's system identifier be the one in the manifest, touches no database but the one it
+        makes, whose name begins with C(pgkeel_drill_), and compares roles instead of restoring them.
+    type: str
+    choices: [cluster, database]
+    default: cluster
+  login_unix_socket:
+    description: Directory of the server's Unix socket, where it is not the default one; for O(target=database).
+    type: str
+    default: ''
+  login_port:
+    description: The server's port; for O(target=database).
+    type: int
+    default: 5432
+  login_user:
+    description: Superuser to connect as; for O(target=database).
+    type: str
+    default: postgres
   drill_dir:
-    description: Directory for throwaway clusters, owned by the OS user that runs this and used by nothing else.
+    description: Directory for throwaway clusters and downloads, owned by the OS user that runs this and used by nothing else.
     type: path
     default: /var/lib/postgresql/pgkeel-proving-ground
   jobs:
@@ -207,6 +228,11 @@ negative_control:
       C(detected), whether all were.
   returned: always
   type: dict
+not_verified:
+  description: What O(target=database) cannot tell by its nature, each with C(name) and C(reason); empty for O(target=cluster).
+  returned: always
+  type: list
+  elements: dict
 history:
   description: The last drills of this database as they are kept beside the backups, oldest first, this one included.
   returned: always
@@ -223,6 +249,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.pgkeel.backup.options import STORE_ARGUMENTS
+from ansible.module_utils.pgkeel.postgres.arguments import CONNECTION_ARGUMENTS
 
 try:
     from ansible.module_utils.pgkeel.backup.arguments import shelf_of, store_of, verify_keys_of
@@ -230,12 +257,14 @@ try:
     from ansible.module_utils.pgkeel.backup.drill import DrillRequest, DrillResult, check_drill, run_drill
     from ansible.module_utils.pgkeel.backup.push import tell
     from ansible.module_utils.pgkeel.errors import PgkeelError
+    from ansible.module_utils.pgkeel.postgres.connect import Login
 
     MISSING = None
 except ImportError as error:  # a third-party library below is not installed
     MISSING = error
 
 ASSERTION = {name: {"type": "str", "required": True} for name in ("name", "query", "expected")}
+WHERE = {"cluster": "into a throwaway cluster", "database": "into a throwaway database of the running server"}
 PUSH = {
     "kind": {"type": "str", "choices": ["uptime_kuma", "healthchecks"], "required": True},
     "url": {"type": "str", "required": True, "no_log": True},
@@ -247,6 +276,8 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **STORE_ARGUMENTS,
+            **{name: CONNECTION_ARGUMENTS[name] for name in ("login_unix_socket", "login_port", "login_user")},
+            "target": {"type": "str", "choices": ["cluster", "database"], "default": "cluster"},
             "identity": {"type": "str", "default": "", "no_log": True},
             "assertions": {"type": "list", "elements": "dict", "default": [], "options": ASSERTION},
             "rto_budget_seconds": {"type": "float", "default": 0},
@@ -279,11 +310,13 @@ def main() -> None:
             assertions=tuple(Assertion(**assertion) for assertion in arguments["assertions"]),
             rto_budget_seconds=arguments["rto_budget_seconds"],
             rpo_budget_seconds=arguments["rpo_budget_seconds"],
+            production=Login.from_arguments(arguments) if arguments["target"] == "database" else None,
         )
         store = store_of(arguments)
         if module.check_mode:
             backup = check_drill(store, request)
-            reason = f"Check mode: backup {backup.run_id} ({backup.dump.bytes} bytes) would be restored below {request.base_dir}."
+            where = WHERE[arguments["target"]]
+            reason = f"Check mode: backup {backup.run_id} ({backup.dump.bytes} bytes) would be restored {where}."
             module.exit_json(changed=False, msg=reason, **DrillResult(arguments["database"], backup.run_id, reason).as_dict())
     except PgkeelError as error:
         module.fail_json(msg=str(error), **DrillResult(arguments["database"], reason=str(error)).as_dict())
