@@ -233,6 +233,16 @@ not_verified:
   returned: always
   type: list
   elements: dict
+target:
+  description: Where it was restored, V(cluster) or V(database).
+  returned: always
+  type: str
+caps:
+  description:
+    - What the kernel let the drill take at most, by its C(group) (control group), C(memory_bytes) and C(cpus); null where nothing
+      limits it, or the kernel has no controller for it.
+  returned: when the drill ran
+  type: dict
 history:
   description: The last drills of this database as they are kept beside the backups, oldest first, this one included.
   returned: always

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from integration.backup_bench import PREFIX, Bench, dump_key, lay_driver
+from integration.backup_bench import GROUND, PREFIX, Bench, dump_key, lay_driver
 from integration.test_backup_and_drill import ROWS, SEED, TABLES, Background, make_large, wait_for
 from pgkeel.objectstore.objects import delete_object, list_objects, read_small
 from pgkeel.objectstore.store import Store, StoreAddress, open_store
@@ -176,9 +176,9 @@ def test_a_killed_drill_is_swept(bench: Bench, connection: Callable[..., psycopg
         find = f"pgrep -f '[p]g_restore .*{OURS}' | head -1"
         wait_for(lambda: bench.server.run(find).stdout)
         (name,) = ours(admin)
-        with pytest.raises(psycopg.OperationalError, match=r"permission denied|too many connections"):
-            connection(name, options="-c role=readonly").execute("SELECT 1")
-        owner = f"{os.path.dirname('/var/lib/postgresql/it-proving-ground/x')}/ground-*/owner.json"
+        open_to_app = "SELECT has_database_privilege('app', datname, 'CONNECT'), datconnlimit FROM pg_database WHERE datname = %s"
+        assert admin.execute(open_to_app, [name]).fetchone() == (False, 0)
+        owner = f"{GROUND}/ground-*/owner.json"
         bench.server.run(f"kill -{signal} $(cat {owner} | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"pid\"])')")
         result = running.wait()
         assert result["failed"]

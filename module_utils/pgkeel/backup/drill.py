@@ -21,6 +21,7 @@ from ..objectstore.errors import DamagedObjectError
 from ..objectstore.objects import read_small
 from ..objectstore.store import Store
 from ..postgres.capacity import available_bytes, capacity_for
+from ..postgres.cgroup import read_caps
 from ..postgres.connect import Login, connect
 from ..postgres.ground_folder import require_space, sweep
 from ..postgres.interruption import InterruptedRunError, interruptible
@@ -116,6 +117,9 @@ class DrillResult:
     negative_control: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     """The last drills of this database, this one included, oldest first."""
+    target: str = "cluster"
+    caps: dict[str, Any] = field(default_factory=dict)
+    """What the kernel let it take at most: control group, bytes of memory, processors."""
     not_verified: list[dict[str, str]] = field(default_factory=list)
     """What the target cannot tell by its nature, each with its reason."""
     warnings: list[str] = field(default_factory=list)
@@ -145,6 +149,8 @@ class DrillResult:
             "dump_bytes": self.dump_bytes,
             "negative_control": self.negative_control,
             "not_verified": self.not_verified,
+            "target": self.target,
+            "caps": self.caps,
             "history": self.history,
         }
 
@@ -169,7 +175,8 @@ def run_drill(store: Store, request: DrillRequest) -> DrillResult:
     Never raises PgkeelError: what went wrong is in the result, as FAIL when the backup is to blame, else as COULD NOT VERIFY.
     The copy and everything downloaded are gone afterwards. With a cluster of its own, production is not connected to at all.
     """
-    result = DrillResult(database=request.shelf.database)
+    target = "cluster" if request.production is None else "database"
+    result = DrillResult(database=request.shelf.database, target=target, caps=read_caps().as_dict())
     begun = time.monotonic()
     started = datetime.now(UTC)
     try:
@@ -274,7 +281,8 @@ def _locate(store: Store, request: DrillRequest, result: DrillResult) -> Manifes
 @contextmanager
 def _prepared(request: DrillRequest, manifest: Manifest, result: DrillResult) -> Iterator[Running]:
     begun = time.monotonic()
-    capacity = capacity_for(available_bytes(), request.jobs)
+    sizes = [size for size in (available_bytes(), read_caps().memory_bytes) if size is not None]
+    capacity = capacity_for(min(sizes, default=None), request.jobs)
     if request.production is not None:
         with shared_ground(request.production, manifest, request.base_dir, capacity, result.warnings.append) as database:
             result.phases["prepare"] = time.monotonic() - begun
