@@ -197,11 +197,12 @@ stale_uploads_aborted:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.module_utils.pgkeel.backup.options import RETENTION_ARGUMENTS, STORE_ARGUMENTS
+from ansible.module_utils.pgkeel.backup.options import PROGRESS_ARGUMENTS, RETENTION_ARGUMENTS, STORE_ARGUMENTS
 from ansible.module_utils.pgkeel.postgres.arguments import CONNECTION_ARGUMENTS
 
 try:
     from ansible.module_utils.pgkeel.backup.arguments import policy_of, shelf_of, store_of, verify_keys_of
+    from ansible.module_utils.pgkeel.backup.progress import Progress
     from ansible.module_utils.pgkeel.backup.run import BackupRequest, check_backup, take_backup
     from ansible.module_utils.pgkeel.errors import PgkeelError
     from ansible.module_utils.pgkeel.postgres.connect import Login
@@ -216,6 +217,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **STORE_ARGUMENTS,
+            **PROGRESS_ARGUMENTS,
             **{name: CONNECTION_ARGUMENTS[name] for name in ("login_unix_socket", "login_port", "login_user")},
             "recipients": {"type": "list", "elements": "str", "required": True},
             "compression_level": {"type": "int", "default": 3},
@@ -242,6 +244,7 @@ def main() -> None:
             recipients=tuple(arguments["recipients"]),
             signing_key=arguments["signing_key"],
             verify_keys=verify_keys_of(arguments),
+            progress=Progress(Path(arguments["progress_file"]) if arguments["progress_file"] else None),
             retention=policy_of(arguments),
         )
         store = store_of(arguments)

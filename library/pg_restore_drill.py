@@ -258,13 +258,14 @@ pushed:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.module_utils.pgkeel.backup.options import STORE_ARGUMENTS
+from ansible.module_utils.pgkeel.backup.options import PROGRESS_ARGUMENTS, STORE_ARGUMENTS
 from ansible.module_utils.pgkeel.postgres.arguments import CONNECTION_ARGUMENTS
 
 try:
     from ansible.module_utils.pgkeel.backup.arguments import shelf_of, store_of, verify_keys_of
     from ansible.module_utils.pgkeel.backup.assertions import Assertion
     from ansible.module_utils.pgkeel.backup.drill import DrillRequest, DrillResult, check_drill, run_drill
+    from ansible.module_utils.pgkeel.backup.progress import Progress
     from ansible.module_utils.pgkeel.backup.push import tell
     from ansible.module_utils.pgkeel.errors import PgkeelError
     from ansible.module_utils.pgkeel.postgres.connect import Login
@@ -286,6 +287,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **STORE_ARGUMENTS,
+            **PROGRESS_ARGUMENTS,
             **{name: CONNECTION_ARGUMENTS[name] for name in ("login_unix_socket", "login_port", "login_user")},
             "target": {"type": "str", "choices": ["cluster", "database"], "default": "cluster"},
             "identity": {"type": "str", "default": "", "no_log": True},
@@ -316,6 +318,7 @@ def main() -> None:
             analyze=arguments["analyze"],
             identity=arguments["identity"],
             verify_keys=verify_keys_of(arguments),
+            progress=Progress(Path(arguments["progress_file"]) if arguments["progress_file"] else None),
             signing_key=arguments["signing_key"],
             assertions=tuple(Assertion(**assertion) for assertion in arguments["assertions"]),
             rto_budget_seconds=arguments["rto_budget_seconds"],

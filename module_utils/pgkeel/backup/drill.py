@@ -49,6 +49,7 @@ from .history import DrillRecord, remember
 from .keys import DUMP, GLOBALS, MANIFEST, Shelf
 from .manifest import Manifest
 from .program import require_program
+from .progress import Amount, Progress, reported
 from .run import read_locale
 from .shared_server import (
     NOT_VERIFIED,
@@ -92,6 +93,7 @@ class DrillRequest:
     rto_budget_seconds: float = 0.0
     """0: none."""
     rpo_budget_seconds: float = 0.0
+    progress: Progress = field(default_factory=Progress, repr=False, compare=False)
     production: Login | None = None
     """Where given, the copy is a throwaway database in this cluster, and not a cluster of its own."""
 
@@ -123,6 +125,7 @@ class DrillResult:
     not_verified: list[dict[str, str]] = field(default_factory=list)
     """What the target cannot tell by its nature, each with its reason."""
     warnings: list[str] = field(default_factory=list)
+    progress: Progress = field(default_factory=Progress, repr=False)
 
     @property
     def verdict(self) -> Verdict:
@@ -158,6 +161,7 @@ class DrillResult:
     def phase(self, name: str) -> Iterator[None]:
         """Time a phase, also one that fails."""
         begun = time.monotonic()
+        self.progress.phase = name
         try:
             yield
         finally:
@@ -176,11 +180,11 @@ def run_drill(store: Store, request: DrillRequest) -> DrillResult:
     The copy and everything downloaded are gone afterwards. With a cluster of its own, production is not connected to at all.
     """
     target = "cluster" if request.production is None else "database"
-    result = DrillResult(database=request.shelf.database, target=target, caps=read_caps().as_dict())
+    result = DrillResult(database=request.shelf.database, target=target, caps=read_caps().as_dict(), progress=request.progress)
     begun = time.monotonic()
     started = datetime.now(UTC)
     try:
-        with interruptible():
+        with interruptible(), reported(request.progress):
             _drill(store, request, result, begun)
     except (DamagedObjectError, RestoreFailedError) as error:
         result.checks.append(Check("backup restores", Verdict.FAIL, str(error)))
@@ -223,6 +227,7 @@ def _drill(store: Store, request: DrillRequest, result: DrillResult, begun: floa
     ready = begun
     try:
         with _prepared(request, manifest, result) as running:
+            result.progress.measure = lambda phase: _measure(phase, manifest, running)
             with result.phase("fetch"):
                 dump, roles = _fetch(store, request, manifest, running.folder)
             with result.phase("decrypt"):
@@ -245,6 +250,22 @@ def _drill(store: Store, request: DrillRequest, result: DrillResult, begun: floa
     finally:
         if ready > begun:
             result.phases["clean"] = time.monotonic() - ready
+
+
+def _measure(phase: str, manifest: Manifest, running: Running) -> Amount | None:
+    """How much of a phase is done, as far as it shows from outside."""
+    if phase == "fetch":
+        return Amount((running.folder / DUMP).stat().st_size, manifest.dump.bytes)
+    if phase == "decrypt":
+        return Amount((running.folder / DUMP).with_suffix("").stat().st_size, manifest.dump.plain.bytes)
+    if phase != "restore":
+        return None
+    with connect(running.login("postgres")) as session:
+        row = session.execute(
+            "SELECT pg_catalog.pg_database_size(oid) FROM pg_catalog.pg_database WHERE datname = %s",
+            [running.copy_of(manifest.database)],
+        ).fetchone()
+    return None if row is None else Amount(int(row[0]), manifest.database_bytes)
 
 
 def _locate(store: Store, request: DrillRequest, result: DrillResult) -> Manifest:
