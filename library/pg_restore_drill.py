@@ -15,57 +15,10 @@ description:
 version_added: 0.1.0
 author: pgkeel
 options:
-  database:
-    description: Database whose backup is restored.
-    type: str
-    required: true
-  server_name:
-    description: Name of the server within the bucket, as the backup used it.
-    type: str
-    required: true
-  prefix:
-    description: Folder in the bucket.
-    type: str
-    default: pgkeel
-  endpoint:
-    description: URL of the store, without the bucket.
-    type: str
-    required: true
-  bucket:
-    description: Name of the bucket.
-    type: str
-    required: true
-  region:
-    description: Region; R2 knows V(auto) only.
-    type: str
-    default: auto
-  access_key:
-    description: Access key of the store.
-    type: str
-    required: true
-  secret_key:
-    description: Its secret.
-    type: str
-    required: true
-  ca_file:
-    description: PEM file on the server with the authority of the store's certificate; empty for the system's.
-    type: str
-    default: ''
   identity:
     description: Private age key that the backup is encrypted to. It is held in memory only.
     type: str
     default: ''
-  signing_key:
-    description:
-      - Ed25519 key, 32 bytes in base64, that manifests are signed with. The drill's own record is signed with it too.
-      - Without it, on a machine that must not be able to sign, O(verify_keys) suffices, and no record is kept.
-    type: str
-    default: ''
-  verify_keys:
-    description: Further public keys that manifests may be signed with.
-    type: list
-    elements: str
-    default: []
   assertions:
     description: Queries that answer with one value each, and the value that they must give in the copy.
     type: list
@@ -118,18 +71,6 @@ options:
     type: str
     choices: [cluster, database]
     default: cluster
-  login_unix_socket:
-    description: Directory of the server's Unix socket, where it is not the default one; for O(target=database).
-    type: str
-    default: ''
-  login_port:
-    description: The server's port; for O(target=database).
-    type: int
-    default: 5432
-  login_user:
-    description: Superuser to connect as; for O(target=database).
-    type: str
-    default: postgres
   drill_dir:
     description: Directory for throwaway clusters and downloads, owned by the OS user that runs this and used by nothing else.
     type: path
@@ -146,15 +87,12 @@ options:
     description: Whether to run ANALYZE on the copy.
     type: bool
     default: true
-  bin_dir:
-    description: Folder of PostgreSQL's programs.
-    type: path
-    default: /usr/lib/postgresql/17/bin
+extends_documentation_fragment:
+  - pgkeel_store
+  - pgkeel_store.progress
+  - pgkeel_connection.socket
 requirements:
-  - psycopg >= 3.2
-  - boto3 >= 1.35
   - pyrage >= 1.4
-  - cryptography >= 42
 attributes:
   check_mode:
     support: full
@@ -262,7 +200,7 @@ from ansible.module_utils.pgkeel.backup.options import PROGRESS_ARGUMENTS, STORE
 from ansible.module_utils.pgkeel.postgres.arguments import CONNECTION_ARGUMENTS
 
 try:
-    from ansible.module_utils.pgkeel.backup.arguments import shelf_of, store_of, verify_keys_of
+    from ansible.module_utils.pgkeel.backup.arguments import require_own_values, shelf_of, store_of, verify_keys_of
     from ansible.module_utils.pgkeel.backup.assertions import Assertion
     from ansible.module_utils.pgkeel.backup.drill import DrillRequest, DrillResult, check_drill, run_drill
     from ansible.module_utils.pgkeel.backup.progress import Progress
@@ -309,6 +247,7 @@ def main() -> None:
         if not low <= arguments[name] <= high:
             module.fail_json(msg=f"{name} is {arguments[name]}. Give a number from {low} to {high}.")
     try:
+        require_own_values(arguments)
         request = DrillRequest(
             shelf=shelf_of(arguments),
             base_dir=Path(arguments["drill_dir"]),
