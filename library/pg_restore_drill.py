@@ -171,6 +171,14 @@ not_verified:
   returned: always
   type: list
   elements: dict
+rto_budget_seconds:
+  description: As O(rto_budget_seconds) said; 0 for no budget.
+  returned: always
+  type: float
+rpo_budget_seconds:
+  description: As O(rpo_budget_seconds) said; 0 for no budget.
+  returned: always
+  type: float
 target:
   description: Where it was restored, V(cluster) or V(database).
   returned: always

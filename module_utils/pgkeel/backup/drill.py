@@ -120,6 +120,9 @@ class DrillResult:
     history: list[dict[str, Any]] = field(default_factory=list)
     """The last drills of this database, this one included, oldest first."""
     target: str = "cluster"
+    rto_budget_seconds: float = 0.0
+    """0: none."""
+    rpo_budget_seconds: float = 0.0
     caps: dict[str, Any] = field(default_factory=dict)
     """What the kernel let it take at most: control group, bytes of memory, processors."""
     not_verified: list[dict[str, str]] = field(default_factory=list)
@@ -153,6 +156,8 @@ class DrillResult:
             "negative_control": self.negative_control,
             "not_verified": self.not_verified,
             "target": self.target,
+            "rto_budget_seconds": self.rto_budget_seconds,
+            "rpo_budget_seconds": self.rpo_budget_seconds,
             "caps": self.caps,
             "history": self.history,
         }
@@ -180,7 +185,14 @@ def run_drill(store: Store, request: DrillRequest) -> DrillResult:
     The copy and everything downloaded are gone afterwards. With a cluster of its own, production is not connected to at all.
     """
     target = "cluster" if request.production is None else "database"
-    result = DrillResult(database=request.shelf.database, target=target, caps=read_caps().as_dict(), progress=request.progress)
+    result = DrillResult(
+        database=request.shelf.database,
+        target=target,
+        rto_budget_seconds=request.rto_budget_seconds,
+        rpo_budget_seconds=request.rpo_budget_seconds,
+        caps=read_caps().as_dict(),
+        progress=request.progress,
+    )
     begun = time.monotonic()
     started = datetime.now(UTC)
     try:
