@@ -114,11 +114,12 @@ tfoot th, tfoot td { font-weight: 650; border-bottom: 0; }
 .bars { width: 45%; }
 .bars svg { display: block; width: 100%; height: .7rem; }
 .bars .track { fill: var(--track); } .bars .fill { fill: var(--bar); }
-.trend { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 1.25rem 2rem; margin-bottom: .6rem; }
+.trend { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr));
+  gap: 1.5rem 2.5rem; margin-bottom: .6rem; }
 .trend figure { margin: 0; }
 .trend figcaption { display: flex; flex-wrap: wrap; gap: 0 .6rem; align-items: baseline; font-size: .875rem; color: var(--soft); }
 .trend strong { color: var(--ink); font-size: 1.0625rem; }
-.trend svg { display: block; width: 100%; height: auto; max-width: 26rem; margin-top: .35rem; }
+.trend svg { display: block; width: 100%; height: auto; margin-top: .35rem; }
 .trend .ground { stroke: var(--line); fill: none; }
 .trend .budget { stroke: var(--warn); stroke-dasharray: 5 4; fill: none; }
 .trend polyline { stroke: var(--bar); stroke-width: 1.6; fill: none; stroke-linejoin: round; }

@@ -83,8 +83,8 @@ def trend(drill: Document) -> Trend:
         panels = (
             _panel("Time to recover", records, [_number(one, "rto_seconds") for one in records], duration, _budget(drill, "rto")),
             _panel("Data at risk", records, [_number(one, "rpo_seconds") for one in records], duration, _budget(drill, "rpo")),
-            _panel("Drill took", records, [_took(one) for one in records], duration, 0.0),
-            _panel("Size restored", records, [_number(one, "database_bytes") or None for one in records], size, 0.0),
+            _panel("Drill took", records, [_took(one) if _restored(one) else None for one in records], duration, 0.0),
+            _panel("Size restored", records, [_size(one) for one in records], size, 0.0),
         )
     return Trend(panels, told, told[0].time if told else "", told[-1].time if told else "")
 
@@ -102,12 +102,21 @@ def _row(record: Document) -> Row:
         shown(_number(record, "rto_seconds"), duration, "seconds"),
         shown(_number(record, "rpo_seconds"), duration, "seconds"),
         shown(_took(record), duration, "seconds"),
-        shown(_number(record, "database_bytes") or None, size, "bytes"),
+        shown(_size(record), size, "bytes"),
     )
 
 
 def _number(record: Document, key: str) -> float | None:
     return number(record, key, "drill.history")
+
+
+def _restored(record: Document) -> bool:
+    """Whether it came so far that there was a copy: one that broke off at once is not a fast one."""
+    return _number(record, "rto_seconds") is not None
+
+
+def _size(record: Document) -> float | None:
+    return _number(record, "database_bytes") if _restored(record) else None
 
 
 def _took(record: Document) -> float | None:

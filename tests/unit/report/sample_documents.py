@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pgkeel.report.finding import CheckResult, Finding, Level, Priority, Status
@@ -368,7 +368,7 @@ def drills() -> list[dict[str, Any]]:
             {
                 "database": "edtech",
                 "backup_id": f"2026{week:04d}T030004Z-4f1c9a1e",
-                "time": f"2026-0{1 + (week > 4)}-{(4 + 7 * week) % 28 + 1:02d}T04:00:03.000000Z",
+                "time": f"{datetime(2026, 1, 4, 4, 0, 3, tzinfo=UTC) + timedelta(weeks=week):%Y-%m-%dT%H:%M:%S.000000Z}",
                 "verdict": verdict,
                 "reason": "",
                 "rto_seconds": rto,
