@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..atomic_file import replace_file
 from ..report.humanize import size
 
 EVERY_SECONDS = 1.0
@@ -62,12 +63,9 @@ def reported(progress: Progress) -> Iterator[Progress]:
     done = threading.Event()
 
     def report() -> None:
-        part = file.with_name(f"{file.name}.part")
         while not done.wait(EVERY_SECONDS):
             with suppress(OSError):
-                part.write_text(progress.line() + "\n", encoding="utf-8")
-                part.chmod(0o644)
-                part.replace(file)
+                replace_file(file, progress.line() + "\n", durable=False)
 
     thread = threading.Thread(target=report, name="progress", daemon=True)
     thread.start()
