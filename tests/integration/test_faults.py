@@ -11,6 +11,7 @@ import json
 import os
 import random
 import re
+import secrets
 import ssl
 import threading
 import urllib.request
@@ -237,7 +238,7 @@ def test_a_killed_dump(bench: Bench) -> None:
 def test_a_killed_server(server: Any, store: Store) -> None:
     """All of PostgreSQL at once; it recovers by itself from its write-ahead log."""
     psql = "runuser -u postgres -- psql -Xq"
-    bench = Bench(server, store, "fault_server_killed")
+    bench = Bench(server, store, f"fault_{secrets.token_hex(4)}")
     server.run(f"{psql} -c 'CREATE DATABASE {bench.database} TEMPLATE template0'")
     try:
         server.run(f"{psql} -d {bench.database} -c 'CREATE EXTENSION pgcrypto'")
