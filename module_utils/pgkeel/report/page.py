@@ -151,6 +151,7 @@ def _template() -> Template:
         "backup_figures": subjects.backup_figures,
         "drill_figures": subjects.drill_figures,
         "drill_checks": subjects.drill_checks,
+        "drill_gaps": subjects.drill_gaps,
         "drill_verdict": lambda drill: drill_verdict(drill).value,
         "drill_mood": lambda drill: verdict_mood(drill_verdict(drill).value),
         "bars": subjects.bars,

@@ -114,7 +114,7 @@ tfoot th, tfoot td { font-weight: 650; border-bottom: 0; }
 .bars { width: 45%; }
 .bars svg { display: block; width: 100%; height: .7rem; }
 .bars .track { fill: var(--track); } .bars .fill { fill: var(--bar); }
-.trend { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr));
+.trend { display: grid; align-items: end; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr));
   gap: 1.5rem 2.5rem; margin-bottom: .6rem; }
 .trend figure { margin: 0; }
 .trend figcaption { display: flex; flex-wrap: wrap; gap: 0 .6rem; align-items: baseline; font-size: .875rem; color: var(--soft); }

@@ -287,6 +287,17 @@ TEMPLATE = """\
 </tbody>
 </table>
 {%- endif %}
+{%- if drill | drill_gaps %}
+<table>
+<caption>What a drill of this kind cannot tell.</caption>
+{{ head([("Not verified", ""), ("Why", "")]) }}
+<tbody>
+{%- for name, why in drill | drill_gaps %}
+<tr><th scope="row">{{ icon("unknown") }} {{ name }}</th><td class="soft">{{ why }}</td></tr>
+{%- endfor %}
+</tbody>
+</table>
+{%- endif %}
 {%- if drill | bars("drill") %}
 {{ waterfall(drill | bars("drill"), drill | together("drill"), "Where the time of the drill went.", false) }}
 {%- endif %}

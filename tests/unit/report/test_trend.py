@@ -6,6 +6,7 @@ import pytest
 from pgkeel.errors import PgkeelError
 from pgkeel.report.documents import Documents
 from pgkeel.report.humanize import UNKNOWN
+from pgkeel.report.markdown import render_markdown
 from pgkeel.report.page import render_page
 from pgkeel.report.trend import BOTTOM, TOP, trend
 from unit.report.sample_documents import NOW, drills, troubled
@@ -89,3 +90,16 @@ def test_the_page_shows_it_and_hostile_text_stays_text() -> None:
     assert page.count('class="budget"') == 1
     assert "<script>" not in page
     assert "<b>x</b>" not in page
+
+
+def test_what_a_drill_cannot_tell_is_shown_beside_its_pass() -> None:
+    documents = troubled()
+    documents["drill"] |= {"target": "database", "not_verified": [{"name": "roles <b>restore</b>", "reason": "they exist"}]}
+    found = Documents.from_mapping(documents)
+    page, text = render_page(found, NOW), render_markdown(found, NOW)
+    assert "a throwaway database of the running server" in page
+    assert "roles &lt;b&gt;restore&lt;/b&gt;</th>" in page
+    for rendered in (page, text):
+        assert "they exist" in rendered
+    assert "| 2026-02-22 04:00 | FAIL |" in text
+    assert "cannot tell" not in render_page(Documents.from_mapping(troubled()), NOW)
