@@ -28,7 +28,7 @@ from ..postgres.throwaway_database import (
 from .catalog_digest import read_roles
 from .check import Check, Verdict
 from .contents import Contents
-from .globals_sql import statements
+from .globals_sql import LEADING, statements
 from .manifest import Manifest
 
 Session = psycopg.Connection[TupleRow]
@@ -196,15 +196,18 @@ def check_globals(script: str, expected: Contents, superuser: str) -> Check:
     """Whether globals.sql makes every role of the manifest."""
     made = set()
     for piece in statements(script):
-        for found in CREATED.findall(piece):
-            made.add(found[1:-1].replace('""', '"') if found.startswith('"') else found)
+        head = LEADING.match(piece)
+        # The statement itself: a comment on a role may hold any words.
+        if found := CREATED.match(piece, head.end() if head else 0):
+            name = found[1]
+            made.add(name[1:-1].replace('""', '"') if name.startswith('"') else name)
     missing = [
         role for role in (name.removeprefix(ROLE) for name in _roles(expected.catalog)) if role not in made and role != superuser
     ]
-    name = "roles in globals.sql"
+    label = "roles in globals.sql"
     if missing:
-        return Check(name, Verdict.FAIL, f"globals.sql does not create {', '.join(missing[:20])}")
-    return Check(name, Verdict.PASS, f"all {len(_roles(expected.catalog))} are there")
+        return Check(label, Verdict.FAIL, f"globals.sql does not create {', '.join(missing[:20])}")
+    return Check(label, Verdict.PASS, f"all {len(_roles(expected.catalog))} are there")
 
 
 def check_closed(session: Session) -> Check:
