@@ -36,6 +36,8 @@ def test_heights_are_in_proportion_and_gaps_break_the_line() -> None:
             assert mark.y == pytest.approx(BOTTOM - (BOTTOM - TOP) * value / max(filter(None, values)), abs=0.06)
     # 6.1 6.4 | 7.2 alone | 8.9 9.4 16.2 11.072
     assert [len(line.split()) for line in panel.lines] == [2, 4]
+    blank = [{**one, "rto_seconds": None} if index < 3 else one for index, one in enumerate(drills())]
+    assert [len(line.split()) for line in trend(drill(blank)).panels[0].lines] == [4]
     xs = [mark.x for mark in panel.marks]
     assert xs == sorted(xs)
 
