@@ -35,7 +35,7 @@ from ..postgres.proving_ground import (
     proving_ground,
     yielding,
 )
-from ..postgres.throwaway_database import ThrowawayDatabase
+from ..postgres.throwaway_database import LIMITS, ThrowawayDatabase
 from .assertions import Assertion, check_assertions
 from .catalogue import newest, read_catalogue
 from .check import Check, Verdict, overall
@@ -66,6 +66,7 @@ Running = ProvingGround | ThrowawayDatabase
 """Where the copy is: a cluster of its own, or a database in production's."""
 DISK_FULL = "No space left on device"
 LOG_LINES = 50
+STATEMENT_TIMEOUT = LIMITS["statement_timeout"]
 
 
 class RestoreFailedError(PgkeelError):
@@ -329,7 +330,8 @@ def _prepared(request: DrillRequest, manifest: Manifest, result: DrillResult) ->
         preload_libraries=manifest.server.shared_preload_libraries,
         shared_buffers=capacity.shared_buffers,
         maintenance_work_mem=capacity.maintenance_work_mem,
-        settings={"work_mem": capacity.work_mem},
+        # pg_restore and vacuumdb set none; the comparisons must not run for ever.
+        settings={"work_mem": capacity.work_mem, "statement_timeout": STATEMENT_TIMEOUT},
     )
     with proving_ground(ground) as running:
         result.phases["prepare"] = time.monotonic() - begun
