@@ -42,9 +42,9 @@ def told(output: str, large: str) -> list[str]:
 def test_a_backup_shows_how_far_it_is(server: Server, large: str) -> None:
     output, _ = run(server, "backup", large, backup_progress_seconds=1)
     lines = told(output, large)
-    assert [line for line in lines if re.fullmatch(r"dump, [\d.]+ [kM]?B, part \d+, of a database of [\d.]+ MB, \d+ s", line)], (
-        lines
-    )
+    assert [
+        line for line in lines if re.fullmatch(r"dump, \d+ %, [\d.]+ [kM]?B, part \d+, of a database of [\d.]+ MB, \d+ s", line)
+    ], lines
     assert server.run("ls -d /tmp/pgkeel-progress-* 2>/dev/null || true").stdout == ""
 
 

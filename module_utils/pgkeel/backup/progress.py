@@ -22,6 +22,8 @@ class Amount:
     done: int
     whole: int = 0
     note: str = ""
+    percent: int | None = None
+    """Where it is known otherwise than from the bytes."""
 
 
 @dataclass
@@ -42,14 +44,10 @@ class Progress:
             amount = self.measure(self.phase)
         if amount is None:
             return f"{self.phase}, {seconds}"
-        parts = [self.phase]
+        percent = 100 * amount.done // amount.whole if amount.whole else amount.percent
+        parts = [self.phase, *([] if percent is None else [f"{min(percent, 100)} %"]), size(amount.done)]
         if amount.whole:
-            parts += [
-                f"{min(100 * amount.done // amount.whole, 100)} %",
-                f"{size(amount.done)} of {size(amount.whole)}",
-            ]
-        else:
-            parts.append(size(amount.done))
+            parts[-1] += f" of {size(amount.whole)}"
         return ", ".join([*parts, *([amount.note] if amount.note else []), seconds])
 
 

@@ -27,6 +27,7 @@ from ..postgres.proving_ground import Locale
 from ..report.humanize import size
 from .content_hash import fix_output
 from .contents import Contents, Sequence, list_tables, lock_tables, read_contents, read_sequences
+from .dump_progress import dumped_percent
 from .encryption import Encrypting, Plain, encrypt, recipients_of
 from .keys import DUMP, GLOBALS, MANIFEST, Shelf, new_run_id
 from .manifest import FORMAT, Manifest, ServerFacts, StoredDump, StoredGlobals
@@ -346,7 +347,7 @@ def _send_dump(
 
         try:
             watched = _Watched(dump, counting)
-            request.progress.measure = lambda _: _dumped(watched, plan.part_bytes, snapshot.database_bytes)
+            request.progress.measure = lambda _: _dumped(watched, plan.part_bytes, request, snapshot.database_bytes)
             request.progress.phase = "dump"
             source = sealed.begin(watched)
             uploaded = upload_stream(store, request.shelf.key(run_id, DUMP), source, plan, everything_well)
@@ -357,10 +358,9 @@ def _send_dump(
         return uploaded, sealed.plain(), counting.result(), warnings
 
 
-def _dumped(watched: _Watched, part_bytes: int, database_bytes: int) -> Amount | None:
-    if not database_bytes:
-        return None
-    return Amount(watched.bytes, note=f"part {watched.bytes // part_bytes + 1}, of a database of {size(database_bytes)}")
+def _dumped(watched: _Watched, part_bytes: int, request: BackupRequest, database_bytes: int) -> Amount:
+    note = f"part {watched.bytes // part_bytes + 1}, of a database of {size(database_bytes)}"
+    return Amount(watched.bytes, note=note, percent=dumped_percent(request.login))
 
 
 @dataclass

@@ -20,6 +20,8 @@ def test_a_line_tells_phase_share_and_amount() -> None:
     assert progress.line() == "verify, 0 s"
     progress.measure = lambda _: Amount(5_000_000, note="part 2")
     assert progress.line() == "verify, 5.00 MB, part 2, 0 s"
+    progress.measure = lambda _: Amount(5_000_000, note="part 2", percent=41)
+    assert progress.line() == "verify, 41 %, 5.00 MB, part 2, 0 s"
 
 
 def test_more_than_expected_is_not_more_than_everything() -> None:
