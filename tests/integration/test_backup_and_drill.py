@@ -298,6 +298,8 @@ WRONG = [
     ({"ca_file": "/nonexistent"}, "cannot be read"),
     ({"ca_file": "/etc/ssl/certs/ca-certificates.crt"}, "is not trusted"),
     ({"bin_dir": "/nonexistent"}, "is missing"),
+    ({"signing_key": "CHANGE-ME"}, "signing_key is still the placeholder"),
+    ({"endpoint": "https://ACCOUNT_ID.r2.cloudflarestorage.com"}, "endpoint is still the placeholder"),
     ({"server_name": "../other"}, "cannot be part of an object's key"),
 ]
 
@@ -305,7 +307,7 @@ WRONG = [
 @pytest.mark.parametrize(("change", "words"), WRONG, ids=str)
 def test_what_is_wrong_is_said(bench: Bench, change: dict[str, str], words: str) -> None:
     # Where a secret is wrong, the module's own answer must not show it.
-    module = any(name.endswith("_key") for name in change)
+    module = any(name.endswith("_key") or "ACCOUNT" in value for name, value in change.items())
     drilled = bench.drill(module=module, **change)
     for result in (bench.backup(module=module, **change), drilled):
         assert result["failed"]

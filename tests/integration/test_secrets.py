@@ -17,8 +17,9 @@ PLAYBOOKS = {
     "tuning": {},
     "indexes": {},
     "audit": {},
-    "backup": {},
-    "restore_drill": {},
+    "backup": {"backup_progress_seconds": 1},
+    "restore_drill": {"backup_progress_seconds": 1},
+    "backups": {},
     "status": {},
     "report": {},
     "benchmark": {

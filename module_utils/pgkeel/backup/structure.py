@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from ..postgres.proving_ground import ProvingGround, clean_environment, yielding
+from ..postgres.proving_ground import ProvingGround, clean_environment, dying_with_us, yielding
+from ..postgres.throwaway_database import ThrowawayDatabase
 from .check import Check, Verdict
 
 NAME = "tables and indexes agree"
@@ -13,20 +14,22 @@ NAME = "tables and indexes agree"
 CORRUPT = 2
 
 
-def check_structure(bin_dir: Path, running: ProvingGround, database: str, jobs: int) -> Check:
+def check_structure(bin_dir: Path, running: ProvingGround | ThrowawayDatabase, database: str, jobs: int) -> Check:
     """Every heap page is read, and every row of every table must be found in its B-tree indexes."""
     login = running.login(database)
     done = subprocess.run(
-        yielding(
-            10,
-            [
-                str(bin_dir / "pg_amcheck"),
-                "--heapallindexed",
-                "--install-missing=pg_catalog",
-                "--no-strict-names",
-                f"--jobs={jobs}",
-                database,
-            ],
+        dying_with_us(
+            yielding(
+                10,
+                [
+                    str(bin_dir / "pg_amcheck"),
+                    "--heapallindexed",
+                    "--install-missing=pg_catalog",
+                    "--no-strict-names",
+                    f"--jobs={jobs}",
+                    database,
+                ],
+            )
         ),
         env={**clean_environment(), "PGHOST": login.host, "PGPORT": str(login.port), "PGUSER": login.user},
         capture_output=True,
