@@ -10,8 +10,8 @@ MIB = 1024 * 1024
 MEMINFO = Path("/proc/meminfo")
 # Of what is available now; the rest is for production's growth meanwhile, and for the page cache.
 SHARE = 8
-SHARED_BUFFERS_MB = (16, 128)
-MAINTENANCE_MB = (16, 128)
+SHARED_BUFFERS_MB = (16, 512)
+MAINTENANCE_MB = (16, 512)
 WORK_MB = (2, 4)
 
 
