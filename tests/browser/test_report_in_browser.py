@@ -149,6 +149,34 @@ def test_a_screen_reader_finds_its_way(show):
     assert all(later - earlier <= 1 for earlier, later in pairwise(levels))
 
 
+def test_the_trend_is_drawn_to_scale_and_told(show):
+    page = show("troubled")
+    figures = page.run("[...document.querySelectorAll('.trend figure')].map(e => e.innerText.replace(/\\s+/g, ' ').trim())")
+    assert [text.split(" ")[0] for text in figures] == ["Time", "Data", "Drill", "Size"]
+    # The tallest dot of the first panel is the one beyond the budget, and lies above the budget's line.
+    tall = page.run(
+        "(() => { const svg = document.querySelector('.trend svg'), top = e => e.getBoundingClientRect().top;"
+        " const dots = [...svg.querySelectorAll('.dot')]; const high = dots.reduce((a, b) => top(a) < top(b) ? a : b);"
+        " return [high.classList.contains('over'), top(high) < top(svg.querySelector('.budget')), dots.length]; })()"
+    )
+    assert tall == [True, True, 7]
+    nodes = page.call("Accessibility.getFullAXTree")["nodes"]
+    images = [node["name"]["value"] for node in nodes if not node["ignored"] and node["role"]["value"] in {"image", "img"}]
+    assert any(
+        text.startswith("Time to recover over 9 drills: from 6.10 s to 16.2 s, now 11.1 s; budget 15.0 s") for text in images
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_trend_can_be_told_from_the_paper(show, scheme):
+    page = show("troubled", scheme=scheme)
+    colours = page.run(
+        "['.trend polyline', '.trend .budget', '.trend .bad'].map(e => getComputedStyle(document.querySelector(e)).stroke)"
+        ".concat(getComputedStyle(document.body).backgroundColor)"
+    )
+    assert len(set(colours)) == 4
+
+
 @pytest.mark.parametrize(("name", "width", "scheme"), [("troubled", LAPTOP, "light"), ("troubled", PHONE, "dark")])
 def test_there_is_a_picture_of_it(show, tmp_path, name, width, scheme):
     target = Path(os.environ.get("PGKEEL_TEST_SCREENSHOTS") or tmp_path) / f"report-{width}-{scheme}.png"

@@ -11,6 +11,7 @@ from .finding import CheckResult, Finding, Status
 from .humanize import Figure, duration, figure, plain, plural
 from .prose import code_block, code_span, escape, markdown_table
 from .tasks import checklist
+from .trend import Row, trend
 from .verdict import judge
 
 
@@ -161,9 +162,21 @@ def _drill(documents: Documents) -> Iterator[str]:
         if checks:
             rows = [[escape(one["name"]), escape(plain(one["evidence"])), escape(one["verdict"])] for one in checks]
             yield markdown_table(("Check", "Evidence", "Verdict"), rows)
+        gaps = subjects.drill_gaps(drill)
+        if gaps:
+            yield markdown_table(("Not verified", "Why"), [[escape(name), escape(why)] for name, why in gaps])
+        drills = trend(drill).rows
+        if drills:
+            columns = ("Began (UTC)", "Verdict", "To recover", "At risk", "Took", "Size")
+            yield markdown_table(columns, [_drilled(row) for row in reversed(drills)], right=(2, 3, 4, 5))
         bars = subjects.bars(drill, "drill")
         if bars:
             yield markdown_table(("Phase", "Time"), [[escape(bar.name), bar.seconds.text] for bar in bars], right=(1,))
+
+
+def _drilled(row: Row) -> list[str]:
+    figures = (row.recover, row.at_risk, row.took, row.size)
+    return [escape(row.time), row.verdict, *(escape(figure.text) for figure in figures)]
 
 
 def _workload(documents: Documents) -> Iterator[str]:

@@ -18,6 +18,7 @@ from .finding import CheckResult, Finding, Priority, Status
 from .humanize import count, duration, exact, figure, percent, plain, plural, size
 from .page_style import STYLE
 from .page_template import TEMPLATE
+from .trend import trend
 from .verdict import Standing, judge
 
 MEANINGS = {
@@ -159,10 +160,12 @@ def _template() -> Template:
         "backup_figures": subjects.backup_figures,
         "drill_figures": subjects.drill_figures,
         "drill_checks": subjects.drill_checks,
+        "drill_gaps": subjects.drill_gaps,
         "drill_verdict": lambda drill: drill_verdict(drill).value,
         "drill_mood": lambda drill: verdict_mood(drill_verdict(drill).value),
         "bars": subjects.bars,
         "together": subjects.together,
+        "trend": trend,
     }
     return environment.get_template("page.html")
 

@@ -59,6 +59,53 @@ TEMPLATE = """\
 </table>
 {%- endmacro -%}
 
+{%- macro mark(kind, x, y) -%}
+{%- if kind == "good" %}<circle class="good" cx="{{ x }}" cy="{{ y }}" r="3"/>
+{%- elif kind == "bad" %}<path class="bad" d="M{{ x - 3 }} {{ y - 3 }}l6 6m0 -6l-6 6"/>
+{%- else %}<circle class="unknown" cx="{{ x }}" cy="{{ y }}" r="2.6"/>{% endif -%}
+{%- endmacro -%}
+
+{%- macro trend_of(found, database) -%}
+{%- if found.panels %}
+<h3>Trend{% if database %} of {{ database }}{% endif %} <span class="soft">· {{ found.first }} to {{ found.last }}</span></h3>
+<div class="trend">
+{%- for panel in found.panels %}
+<figure><figcaption><span>{{ panel.label }}</span> <strong>{{ panel.latest.text }}</strong>
+{%- if panel.note %} <span class="soft">{{ panel.note }}</span>{% endif %}</figcaption>
+<svg viewBox="0 0 300 96" role="img" aria-label="{{ panel.spoken }}">
+<path class="ground" d="M8 76.5H292"/>
+{%- if panel.budget_y %}<path class="budget" d="M8 {{ panel.budget_y }}H292"/>{% endif %}
+{%- for points in panel.lines %}<polyline points="{{ points }}"/>{% endfor %}
+{%- for one in panel.marks %}
+<g><title>{{ one.told }}</title>
+{%- if one.y %}<circle class="dot{% if one.over %} over{% endif %}" cx="{{ one.x }}" cy="{{ one.y }}" r="2.2"/>{% endif %}
+{{- mark(one.mood, one.x, 88) }}</g>
+{%- endfor %}
+</svg></figure>
+{%- endfor %}
+</div>
+<p class="soft">Each column is one drill, its verdict below the line:
+<svg class="key" viewBox="0 0 10 10" aria-hidden="true">{{ mark("good", 5, 5) }}</svg> PASS,
+<svg class="key" viewBox="0 0 10 10" aria-hidden="true">{{ mark("bad", 5, 5) }}</svg> FAIL,
+<svg class="key" viewBox="0 0 10 10" aria-hidden="true">{{ mark("unknown", 5, 5) }}</svg> COULD NOT VERIFY.
+{#- #} A dashed line is a budget.</p>
+{%- endif %}
+{%- if found.rows %}
+<table>
+<caption>The last drills, newest first.</caption>
+{{ head([("Began (UTC)", ""), ("Verdict", "tight"), ("To recover", "num"), ("At risk", "num"),
+  ("Took", "num wide"), ("Size", "num wide")]) }}
+<tbody>
+{%- for row in found.rows | reverse %}
+<tr><th scope="row">{{ row.time }}</th><td class="tight">{{ state(row.mood, row.verdict) }}</td>
+<td class="num">{{ shown(row.recover) }}</td><td class="num">{{ shown(row.at_risk) }}</td>
+<td class="num wide">{{ shown(row.took) }}</td><td class="num wide">{{ shown(row.size) }}</td></tr>
+{%- endfor %}
+</tbody>
+</table>
+{%- endif %}
+{%- endmacro -%}
+
 <!DOCTYPE html>
 <html lang="en">
 <head>
@@ -305,9 +352,21 @@ TEMPLATE = """\
 </tbody>
 </table>
 {%- endif %}
+{%- if drill | drill_gaps %}
+<table>
+<caption>What a drill of this kind cannot tell.</caption>
+{{ head([("Not verified", ""), ("Why", "")]) }}
+<tbody>
+{%- for name, why in drill | drill_gaps %}
+<tr><th scope="row">{{ icon("unknown") }} {{ name }}</th><td class="soft">{{ why }}</td></tr>
+{%- endfor %}
+</tbody>
+</table>
+{%- endif %}
 {%- if drill | bars("drill") %}
 {{ waterfall(drill | bars("drill"), drill | together("drill"), "Where the time of the drill went.", false) }}
 {%- endif %}
+{{ trend_of(drill | trend, drill.get("database", "") | plain if drill.get("database") else "") }}
 </div>
 {%- endfor %}
 </section>

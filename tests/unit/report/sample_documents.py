@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pgkeel.report.finding import CheckResult, Finding, Level, Priority, Status
@@ -406,6 +406,9 @@ def troubled() -> dict[str, Any]:
             "rows_compared": 912_344,
             "negative_control": {"table": "public.User", "rows_deleted": 1, "detected": True},
             "reason": "",
+            "rto_budget_seconds": 15.0,
+            "rpo_budget_seconds": 90_000.0,
+            "history": drills(),
         },
         "workload": {
             "operations": {
@@ -434,6 +437,30 @@ def troubled() -> dict[str, Any]:
         },
         "schema_audit": drifted(),
     }
+
+
+def drills() -> list[dict[str, Any]]:
+    """Nine weeks: the data grow, one drill found damage, one had no store, one took longer than it may."""
+    history = []
+    for week, (verdict, rto) in enumerate(
+        [("PASS", 6.1), ("PASS", 6.4), ("FAIL", None), ("PASS", 7.2), ("COULD NOT VERIFY", None),
+         ("PASS", 8.9), ("PASS", 9.4), ("FAIL", 16.2), ("PASS", 11.072)]
+    ):  # fmt: skip
+        history.append(
+            {
+                "database": "edtech",
+                "backup_id": f"2026{week:04d}T030004Z-4f1c9a1e",
+                "time": f"{datetime(2026, 1, 4, 4, 0, 3, tzinfo=UTC) + timedelta(weeks=week):%Y-%m-%dT%H:%M:%S.000000Z}",
+                "verdict": verdict,
+                "reason": "",
+                "rto_seconds": rto,
+                "rpo_seconds": 3_600.0 + 100 * week,
+                "phases": {"locate": 0.1, "restore": rto} if rto else {"locate": 0.1},
+                "rows_compared": 800_000 + 10_000 * week if rto else 0,
+                "database_bytes": 180_000_000 + 12_000_000 * week,
+            }
+        )
+    return history
 
 
 def healthy() -> dict[str, Any]:
