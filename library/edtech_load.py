@@ -16,7 +16,9 @@ description:
   - While it runs, C(pg_stat_progress_copy) and C(pg_stat_progress_create_index) on the server tell how far it is.
 options:
   size:
-    description: How much. V(tiny) has 50 users and 2,000 logs, V(demo) 2,000 and 500,000, V(medium) 10,000 and 2.5 million, V(bench) 50,000 and 10 million.
+    description:
+      - How much. V(tiny) has 50 users and 2,000 logs, V(demo) 2,000 and 500,000.
+      - V(medium) has 10,000 and 2.5 million, about 2 GB, and V(bench) 50,000 and 10 million.
     type: str
     choices: [tiny, demo, medium, bench]
     default: demo
