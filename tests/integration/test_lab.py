@@ -11,6 +11,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from botocore.config import Config
 from pgkeel.lab.credentials import ensure_store_keys
 from pgkeel.lab.identity import STATE_ROOT, describe_lab
 from pgkeel.lab.kernel import mounts_below, processes_with
@@ -49,6 +50,8 @@ def store(lab):
     return boto3.client(
         "s3", endpoint_url=lab.endpoint, region_name="auto", verify=f"{lab.state}/tls/ca.pem",
         aws_access_key_id=keys.access_key, aws_secret_access_key=keys.secret_key,
+        # The proxy refuses trailers, as R2 does.
+        config=Config(request_checksum_calculation="when_required", response_checksum_validation="when_required"),
     )  # fmt: skip
 
 
@@ -90,13 +93,14 @@ def test_servers_are_real_and_a_second_run_changes_nothing(lab):
 
 
 def test_a_service_that_is_killed_in_one_server_runs_on_in_the_other(lab):
+    """systemd ends a service that ignores SIGTERM by its control group, whoever else lives in it."""
+    stubborn = "systemd-run --quiet --unit=twin -p TimeoutStopSec=1 sh -c 'trap : TERM; while :; do sleep 1; done'"
     for name in ("one", "two"):
-        on(lab, "systemd-run --quiet --unit twin sleep 600", name)
-    on(lab, "systemctl freeze twin; systemctl kill --kill-whom=cgroup --signal=SIGKILL twin; systemctl thaw twin || true", "one")
-    on(lab, "until ! systemctl is-active --quiet twin; do sleep 0.1; done", "one")
-    assert on(lab, "systemctl is-active twin", "two") == "active"
-    assert on(lab, "pgrep -c -x sleep", "two") == "1"
-    on(lab, "systemctl stop twin", "two")
+        on(lab, stubborn, name)
+    on(lab, "systemctl stop twin; systemctl reset-failed twin 2>/dev/null || true", "one")
+    time.sleep(0.5)
+    assert on(lab, "systemctl is-active twin || true", "two") == "active"
+    on(lab, "systemctl stop twin; systemctl reset-failed twin 2>/dev/null || true", "two")
 
 
 def test_a_killed_server_comes_back_with_its_data(lab):
@@ -172,16 +176,14 @@ def test_two_runs_take_turns(lab):
 
 
 def test_not_root_gets_a_sentence():
-    command = [
-        *(ROOT / ".venv/bin/python", "-c"),
-        "from pgkeel.lab.identity import describe_lab; from pgkeel.lab.registry import check_machine;"
-        "check_machine(describe_lab('/x', cache='/tmp'))",
-    ]
+    # Rights are given up after the imports: another user may not be able to read this checkout.
+    program = (
+        "import os; from pgkeel.lab.identity import describe_lab; from pgkeel.lab.registry import check_machine;"
+        "lab = describe_lab('/x', cache='/tmp'); os.setgroups([]); os.setresuid(65534, 65534, 65534); check_machine(lab)"
+    )
     done = subprocess.run(
-        ["setpriv", "--reuid=65534", "--clear-groups", *command],
+        [ROOT / ".venv/bin/python", "-c", program],
         env={"PYTHONPATH": str(ROOT / "module_utils"), "PATH": os.environ["PATH"]},
         capture_output=True, text=True, check=False, cwd="/",
     )  # fmt: skip
-    if "Permission denied" in done.stderr and "PgkeelError" not in done.stderr:
-        pytest.fail("user 65534 cannot read this checkout, so the check cannot run here", pytrace=False)
     assert "sudo make lab-up" in done.stderr, done.stderr
