@@ -9,14 +9,13 @@ import subprocess
 import time
 from pathlib import Path
 
-import boto3
 import pytest
-from botocore.config import Config
 from pgkeel.lab.credentials import ensure_store_keys
 from pgkeel.lab.identity import STATE_ROOT, describe_lab
 from pgkeel.lab.kernel import mounts_below, processes_with
 from pgkeel.lab.network import remains
 from pgkeel.lab.store import store_sockets
+from pgkeel.objectstore.store import StoreAddress, make_client
 
 ROOT = Path(__file__).resolve().parents[2]
 SUBNET = "10.79.251.0/24"
@@ -47,12 +46,9 @@ def on(lab, command, name="one"):
 
 def store(lab):
     keys = ensure_store_keys(lab)
-    return boto3.client(
-        "s3", endpoint_url=lab.endpoint, region_name="auto", verify=f"{lab.state}/tls/ca.pem",
-        aws_access_key_id=keys.access_key, aws_secret_access_key=keys.secret_key,
-        # The proxy refuses trailers, as R2 does.
-        config=Config(request_checksum_calculation="when_required", response_checksum_validation="when_required"),
-    )  # fmt: skip
+    return make_client(
+        StoreAddress(lab.endpoint, "", keys.access_key, keys.secret_key, ca_file=str(lab.state / "tls" / "ca.pem"))
+    )
 
 
 def nspawn(lab, name="one"):
