@@ -13,7 +13,7 @@ from typing import Any
 from pglast import ast, parse_sql
 from pglast.enums import A_Expr_Kind
 from pglast.error import Error as ParseFailure
-from pglast.parser import ParseError, scan
+from pglast.parser import scan
 from pglast.stream import RawStream
 
 from .tree import children, names_of, nodes
@@ -49,17 +49,12 @@ def cure(text: str) -> Cured | None:
     sql = _EXTRACT.sub("extract(epoch FROM", text.rstrip().rstrip(";"))
     if sql != text.rstrip().rstrip(";"):
         done.append("extract")
+    # The parser is more lenient than PostgreSQL: it takes a parameter after a type name.
+    sql, changed = _cast_after_types(sql)
+    if changed:
+        done.append("cast")
     try:
         statements = parse_sql(sql)
-    except ParseError:
-        sql, changed = _cast_after_types(sql)
-        if not changed:
-            return None
-        done.append("cast")
-        try:
-            statements = parse_sql(sql)
-        except ParseFailure:
-            return None
     except ParseFailure:
         return None
     if len(statements) != 1:

@@ -120,7 +120,7 @@ def read_usage(sql: str, catalog: Catalog) -> Usage:
     """Analyse one statement. Raises pglast's Error where it is no SQL, and RecursionError where it is nested too deep."""
     usage = Usage()
     for statement in parse_sql(sql):
-        _Walk(catalog, usage, 0).statement(statement.stmt)
+        _Walk(catalog, usage, 0).statement(statement.stmt, top=True)
     return usage
 
 
@@ -157,12 +157,14 @@ class _Walk:
         self.usage = usage
         self.depth = depth
 
-    def statement(self, node: Any, outer: _Scope | None = None, ctes: Mapping[str, Source] | None = None) -> Columns:
-        """Any statement; returns the columns of a query."""
+    def statement(
+        self, node: Any, outer: _Scope | None = None, ctes: Mapping[str, Source] | None = None, *, top: bool = False
+    ) -> Columns:
+        """Any statement; returns the columns of a query, which are read for sure where it is the ``top`` one."""
         for call in nodes(node, ast.FuncCall):
             self.usage.functions.add(names_of(call.funcname)[-1])
         if isinstance(node, ast.SelectStmt):
-            return self.select(node, outer, dict(ctes or {}))
+            return self.select(node, outer, dict(ctes or {}), top=top)
         if isinstance(node, ast.UpdateStmt | ast.DeleteStmt | ast.InsertStmt):
             self.usage.reads_only = False
             self.usage.kind = {"UpdateStmt": "update", "DeleteStmt": "delete", "InsertStmt": "insert"}[type(node).__name__]
@@ -188,7 +190,7 @@ class _Walk:
                     target.use.assigned.add(assigned.name)
                 self.value_of(assigned.val, scope)
         elif isinstance(node.selectStmt, ast.SelectStmt):
-            self.select(node.selectStmt, outer, ctes)
+            self.select(node.selectStmt, outer, ctes, top=True)
         for returned in getattr(node, "returningList", None) or ():
             self.value_of(returned.val, scope)
 
@@ -201,11 +203,11 @@ class _Walk:
             ctes = {**ctes, cte.ctename: Source(columns=_renamed(columns, cte.aliascolnames))}
         return ctes
 
-    def select(self, node: Any, outer: _Scope | None, ctes: dict[str, Source]) -> Columns:
+    def select(self, node: Any, outer: _Scope | None, ctes: dict[str, Source], *, top: bool) -> Columns:
         ctes = self.with_clause(node, outer, ctes)
         if node.op != SetOperation.SETOP_NONE:
-            left = self.select(node.larg, outer, ctes)
-            self.select(node.rarg, outer, ctes)
+            left = self.select(node.larg, outer, ctes, top=True)
+            self.select(node.rarg, outer, ctes, top=True)
             self.limits(node)
             return dict.fromkeys(left)
         scope = _Scope(outer)
@@ -215,7 +217,7 @@ class _Walk:
             self.value_of(row, scope)
         outputs: dict[str, Origin | None] = {}
         for target in node.targetList or ():
-            self.output(target, scope, outputs)
+            self.output(target, scope, outputs, top=top)
         self.condition(node.whereClause, scope)
         self.condition(node.havingClause, scope)
         aliases = {target.name: target.val for target in node.targetList or () if target.name}
@@ -241,7 +243,7 @@ class _Walk:
                 self.parameter(parameter.number, None, role)
             self.usage.limited = self.usage.limited or (role == "limit" and limit is not None)
 
-    def output(self, target: Any, scope: _Scope, outputs: dict[str, Origin | None]) -> None:
+    def output(self, target: Any, scope: _Scope, outputs: dict[str, Origin | None], *, top: bool) -> None:
         value = target.val
         if isinstance(value, ast.ColumnRef) and isinstance(value.fields[-1], ast.A_Star):
             named = column_name(value)[:-1]
@@ -249,14 +251,17 @@ class _Walk:
                 if named and alias != named[-1]:
                     continue
                 if source.use is not None:
-                    source.use.needed = None
+                    if top:
+                        source.use.needed = None
                     outputs.update({name: Origin(source.use, name) for name in source.use.table.columns})
                 else:
                     outputs.update(source.columns)
-                    for origin in source.columns.values():
+                    for origin in source.columns.values() if top else ():
                         _need(origin)
             return
-        self.value_of(value, scope)
+        if top or not isinstance(value, ast.ColumnRef):
+            # A column that a subquery only passes on is read if something outside asks for it.
+            self.value_of(value, scope)
         name = target.name or (column_name(value)[-1] if isinstance(value, ast.ColumnRef) else "")
         if isinstance(value, ast.FuncCall) and not name:
             name = names_of(value.funcname)[-1]
@@ -413,6 +418,7 @@ class _Walk:
         if found is not None:
             found[0].joins.append(found[1])
         if inner is not None:
+            _need(inner)
             inner.use.joins.append(IndexKey(column=inner.column))
 
     def parameter(self, number: int, found: tuple[Use, IndexKey] | None, role: str) -> None:

@@ -1,0 +1,241 @@
+"""From a workload and a copy of its database to recommended indexes: candidates, costs, choice and proof."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from ..postgres.index_declaration import IndexDeclaration, create_index
+from .candidates import GIN_METHODS, Candidate, merged
+from .choice import Choice, Costed, Option, Price, choose
+from .confidence import Evidence, confidence
+from .facts import Catalog, Writes
+from .facts_read import read_catalog
+from .model import Kind, Recommendation, Skipped, State, Workload
+from .prepare import Preparation, Ready, prepare
+from .prices import price_of
+from .proof import Proof, prove
+from .whatif import Planner, cost_table, real_costs
+
+MOST_REAL_BUILDS = 8
+LEAST_SHARE = 0.002
+"""Of the workload's time: an index that saves less is not worth looking after."""
+MOST_PROVED = 20
+LONGEST_SHOWN = 4_000
+"""Characters of a statement in a result."""
+
+Connector = Callable[[], psycopg.Connection[Any]]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far the advisor may go."""
+
+    budget_bytes: int
+    """For all new indexes together."""
+    proof_seconds: float = 480.0
+    """0: nothing is replayed, and nothing is proved."""
+    most_proved: int = MOST_PROVED
+
+
+@dataclass
+class Advice:
+    """What came of it."""
+
+    recommendations: list[Recommendation] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    phases: dict[str, float] = field(default_factory=dict)
+    """Seconds."""
+    statements: int = 0
+    planned: int = 0
+    candidates: int = 0
+    choice: Choice | None = None
+    chosen: tuple[Candidate, ...] = ()
+    proof: Proof | None = None
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time a phase."""
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self.phases[name] = self.phases.get(name, 0.0) + time.monotonic() - begun
+
+
+def advise(
+    connector: Connector,
+    workload: Workload,
+    writes: Mapping[tuple[str, str], Writes],
+    limits: Limits,
+    examples: Mapping[int, Sequence[str]] | None = None,
+) -> Advice:
+    """Recommend indexes for a workload. ``connector`` opens sessions, as superuser, on a throwaway copy of the database.
+
+    Raises PgkeelError when the copy cannot be used at all, and psycopg.Error when its server is gone for good.
+    """
+    advice = Advice(statements=len(workload.statements))
+    with advice.phase("prepare"), connector() as session:
+        catalog = read_catalog(session)
+        prepared = prepare(session, workload.statements, catalog, examples)
+    advice.planned = len(prepared.ready)
+    advice.skipped = prepared.skipped
+    candidates = merged(all_candidates(prepared.ready))
+    advice.candidates = len(candidates)
+    planner = Planner(connector)
+    try:
+        with advice.phase("what_if"):
+            costed = cost_table(planner, prepared.ready, candidates)
+            costed, sizes = _with_real(planner, prepared.ready, candidates, costed)
+    finally:
+        planner.close()
+    advice.warnings += planner.crashes
+    with advice.phase("choice"):
+        prices = _prices(candidates, prepared.ready, catalog, writes, sizes)
+        total = sum(ready.statement.total_ms for ready in prepared.ready)
+        advice.choice = choose(costed, prices, limits.budget_bytes, least_ms=total * LEAST_SHARE)
+    by_name = {candidate.index.name: candidate for candidate in candidates}
+    advice.chosen = tuple(by_name[name] for name in advice.choice.indexes)
+    proof = None
+    if limits.proof_seconds > 0 and advice.chosen:
+        with advice.phase("proof"):
+            proof = prove(
+                connector,
+                prepared.ready,
+                advice.chosen[: limits.most_proved],
+                catalog,
+                writes,
+                served=advice.choice.served,
+                seconds=limits.proof_seconds,
+            )
+    advice.proof = proof
+    advice.recommendations = [
+        _recommendation(candidate, advice.choice, prices[candidate.index.name], prepared, costed, proof)
+        for candidate in advice.chosen
+    ]
+    return advice
+
+
+def all_candidates(statements: Sequence[Ready]) -> list[Candidate]:
+    """Those of all statements, each once."""
+    found: dict[tuple[str, str, str], Candidate] = {}
+    for ready in statements:
+        for candidate in ready.candidates:
+            found.setdefault((*candidate.table, candidate.index.name), candidate)
+    return list(found.values())
+
+
+def _with_real(
+    planner: Planner, statements: Sequence[Ready], candidates: Sequence[Candidate], costed: list[Costed]
+) -> tuple[list[Costed], dict[str, int]]:
+    """Cost options of what HypoPG cannot pretend, each built for real and dropped again."""
+    bases = {query.query_id: query.base for query in costed}
+    concerned: dict[str, list[Ready]] = {}
+    for ready in statements:
+        for candidate in ready.candidates:
+            if candidate.index.method in GIN_METHODS:
+                concerned.setdefault(candidate.index.name, []).append(ready)
+    real = {candidate.index.name: candidate for candidate in candidates if candidate.index.name in concerned}
+    weight = {name: sum(ready.statement.total_ms for ready in found) for name, found in concerned.items()}
+    options: dict[int, list[Option]] = {}
+    sizes: dict[str, int] = {}
+    for name in sorted(real, key=lambda one: -weight[one])[:MOST_REAL_BUILDS]:
+        costs, size = real_costs(planner, concerned[name], real[name], bases)
+        sizes[name] = size
+        for query, cost in costs.items():
+            options.setdefault(query, []).append(Option(frozenset((name,)), cost))
+    return [
+        Costed(q.query_id, q.weight_ms, q.base, (*q.options, *options.get(q.query_id, ()))) for q in costed
+    ], sizes
+
+
+def _prices(
+    candidates: Sequence[Candidate],
+    statements: Sequence[Ready],
+    catalog: Catalog,
+    writes: Mapping[tuple[str, str], Writes],
+    sizes: Mapping[str, int],
+) -> dict[str, Price]:
+    assigned: dict[tuple[str, str], set[str]] = {}
+    for ready in statements:
+        for use in ready.usage.uses:
+            assigned.setdefault(use.table.id, set()).update(use.assigned)
+    prices = {}
+    for candidate in candidates:
+        price = price_of(
+            candidate.index,
+            catalog.tables[candidate.table],
+            writes.get(candidate.table, Writes()),
+            frozenset(assigned.get(candidate.table, ())),
+        )
+        size = sizes.get(candidate.index.name, 0)
+        prices[candidate.index.name] = Price(size, price.write_ms) if size else price
+    return prices
+
+
+def _recommendation(
+    candidate: Candidate, choice: Choice, price: Price, prepared: Preparation, costed: Sequence[Costed], proof: Proof | None
+) -> Recommendation:
+    index = candidate.index
+    name = index.name
+    served = choice.served.get(name, ())
+    by_query = {query.query_id: query for query in costed if query.query_id in set(served)}
+    weight = sum(query.weight_ms for query in by_query.values())
+    kept = sum(query.milliseconds(set(choice.indexes)) for query in by_query.values())
+    gain = 1 - kept / weight if weight else 0.0
+    proved = proof.proved.get(name) if proof else None
+    measured = proved.measured if proved else (proof.rejected_measures.get(name) if proof else None)
+    texts = {ready.statement.query_id: ready.statement.text for ready in prepared.ready if ready.statement.query_id in set(served)}
+    rejected = proof.rejected.get(name, "") if proof else ""
+    evidence = Evidence(
+        measured=measured,
+        estimated_gain=gain,
+        replayed_share=proved.replayed_share if proved else 0.0,
+        guessed=proved.guessed if proved else False,
+        outside_spread=proved.outside_spread if proved else False,
+    )
+    qualified = sql.Identifier(index.schema, index.table)
+    return Recommendation(
+        kind=Kind.CREATE_INDEX,
+        subject=f"{index.schema}.{index.table}",
+        ddl=create_index(index, name=name, relation=qualified, concurrently=True).as_string(None),
+        undo=sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(index.schema, name)).as_string(None),
+        reason=explained(index, len(served), weight, gain),
+        source="heuristic",
+        statements=tuple(served),
+        statement=texts[served[0]][:LONGEST_SHOWN] if served and served[0] in texts else "",
+        index=index,
+        confidence=0.0 if rejected else confidence(evidence),
+        estimated_gain=round(gain, 4),
+        measured=measured,
+        bytes=measured.bytes if measured else price.bytes,
+        state=State.REJECTED if rejected else State.PROVED if proved else State.PROPOSED,
+        state_reason=rejected,
+        metadata={
+            "estimated_bytes": price.bytes,
+            "served_ms": round(weight, 3),
+            "needs_extension": candidate.needs_extension,
+            **({"together_with": list(proved.together_with), "replayed": len(proved.replayed)} if proved else {}),
+        },
+    )
+
+
+def explained(index: IndexDeclaration, statements: int, weight_ms: float, gain: float) -> str:
+    """Why the index was chosen, in one sentence."""
+    keys = ", ".join(key.column or key.expression for key in index.keys)
+    kind = "" if index.method == "btree" else f" {index.method.upper()}"
+    more = f", with {', '.join(index.include)} beside them so that the table need not be read" if index.include else ""
+    part = f", for the rows with {index.where} only" if index.where else ""
+    count = "one statement that takes" if statements == 1 else f"{statements} statements that take"
+    return (
+        f"A{kind or 'n'} index on {index.schema}.{index.table} ({keys}){more}{part} serves {count} {weight_ms / 1000:.1f} s in the window;"
+        f" the planner expects to save {gain:.0%} of it."
+    )

@@ -1,0 +1,179 @@
+"""Choosing indexes for the whole workload at once: a pure function of what each would save, cost and weigh."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, combinations
+
+EXACT_UP_TO = 10
+"""With so few candidates every combination is tried."""
+MOST_ROUNDS = 200
+
+
+@dataclass(frozen=True)
+class Option:
+    """What a statement costs when these indexes are there (others may be as well)."""
+
+    indexes: frozenset[str]
+    cost: float
+
+
+@dataclass(frozen=True)
+class Costed:
+    """A statement, and the planner's cost of it under several sets of indexes."""
+
+    query_id: int
+    weight_ms: float
+    """Time it took in the window."""
+    base: float
+    """Cost without any new index."""
+    options: tuple[Option, ...] = ()
+
+    def cost(self, chosen: frozenset[str] | set[str]) -> float:
+        """The planner's cost with the chosen indexes."""
+        return min([self.base, *[option.cost for option in self.options if option.indexes <= chosen]])
+
+    def milliseconds(self, chosen: frozenset[str] | set[str]) -> float:
+        """Expected time in the window: measured time, scaled by the planner's ratio of costs."""
+        return self.weight_ms * self.cost(chosen) / self.base if self.base > 0 else self.weight_ms
+
+
+@dataclass(frozen=True)
+class Price:
+    """What an index weighs."""
+
+    bytes: int
+    write_ms: float = 0.0
+    """Time that keeping it up to date takes within the window."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The chosen indexes."""
+
+    indexes: tuple[str, ...]
+    bytes: int
+    saved_ms: float
+    write_ms: float
+    served: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """query_id of the statements whose cheapest plan uses the index, the most saving first."""
+
+    @property
+    def net_ms(self) -> float:
+        """Time gained within the window."""
+        return self.saved_ms - self.write_ms
+
+
+class _State:
+    """The workload under a growing and shrinking set of indexes; only affected statements are reckoned anew."""
+
+    def __init__(self, queries: Sequence[Costed], prices: Mapping[str, Price]) -> None:
+        self.queries = queries
+        self.prices = prices
+        self.affected: dict[str, set[int]] = defaultdict(set)
+        for number, query in enumerate(queries):
+            for name in chain.from_iterable(option.indexes for option in query.options):
+                self.affected[name].add(number)
+
+    def gain(self, chosen: frozenset[str], changed: Iterable[str], to: frozenset[str]) -> float:
+        """Net milliseconds won by going from one set to another; ``changed`` are the indexes in which they differ."""
+        touched = set().union(*(self.affected[name] for name in changed))
+        saved = sum(self.queries[n].milliseconds(chosen) - self.queries[n].milliseconds(to) for n in touched)
+        return saved - sum(self.prices[n].write_ms for n in to) + sum(self.prices[n].write_ms for n in chosen)
+
+    def bytes(self, chosen: Iterable[str]) -> int:
+        return sum(self.prices[name].bytes for name in chosen)
+
+
+def choose(queries: Sequence[Costed], prices: Mapping[str, Price], budget_bytes: int, least_ms: float = 0.0) -> Choice:
+    """The set of indexes within the budget that saves the most time net of writing; each member earns ``least_ms`` at least.
+
+    Exact for few candidates; otherwise greedy by gain and by gain a byte, each bettered by adding, dropping and exchanging.
+    Options over indexes without a price are left out.
+    """
+    known = [
+        Costed(q.query_id, q.weight_ms, q.base, tuple(o for o in q.options if o.indexes and all(n in prices for n in o.indexes)))
+        for q in queries
+    ]
+    useful = sorted({name for query in known for option in query.options for name in option.indexes})
+    state = _State(known, prices)
+    empty: frozenset[str] = frozenset()
+    if len(useful) <= EXACT_UP_TO:
+        subsets = chain.from_iterable(combinations(useful, size) for size in range(len(useful) + 1))
+        fitting = [frozenset(subset) for subset in subsets if state.bytes(subset) <= budget_bytes]
+        starts = [max(fitting, key=lambda s: (state.gain(empty, s, s), -len(s)), default=empty)]
+    else:
+        starts = [_improved(state, _greedy(state, useful, budget_bytes, by_byte=b), useful, budget_bytes) for b in (False, True)]
+    best = max(starts, key=lambda s: (state.gain(empty, s, s), -len(s)))
+    return _described(known, state, _worthwhile(state, best, least_ms))
+
+
+def _greedy(state: _State, useful: list[str], budget: int, *, by_byte: bool) -> frozenset[str]:
+    chosen: frozenset[str] = frozenset()
+    moves = {frozenset((name,)) for name in useful} | {o.indexes for query in state.queries for o in query.options}
+    while True:
+        best, worth = chosen, 0.0
+        for move in moves:
+            new = move - chosen
+            more = chosen | new
+            if not new or state.bytes(more) > budget:
+                continue
+            gain = state.gain(chosen, new, more)
+            score = gain / max(state.bytes(new), 1) if by_byte else gain
+            if gain > 0 and score > worth:
+                best, worth = more, score
+        if best == chosen:
+            return chosen
+        chosen = best
+
+
+def _improved(state: _State, chosen: frozenset[str], useful: list[str], budget: int) -> frozenset[str]:
+    for _ in range(MOST_ROUNDS):
+        best, worth = chosen, 1e-9
+        removals: list[frozenset[str]] = [frozenset(), *[frozenset((name,)) for name in chosen]]
+        for out in removals:
+            for name in (None, *useful):
+                into = frozenset() if name is None or name in chosen else frozenset((name,))
+                other = (chosen - out) | into
+                if other == chosen or state.bytes(other) > budget:
+                    continue
+                gain = state.gain(chosen, out | into, other)
+                if gain > worth:
+                    best, worth = other, gain
+        if best == chosen:
+            break
+        chosen = best
+    return chosen
+
+
+def _worthwhile(state: _State, chosen: frozenset[str], least_ms: float) -> frozenset[str]:
+    """Without members that earn too little beside the others, the least earning one first."""
+    while chosen:
+        earnings = {name: -state.gain(chosen, (name,), chosen - {name}) for name in chosen}
+        worst = min(sorted(earnings), key=lambda name: earnings[name])
+        if earnings[worst] > least_ms:
+            break
+        chosen -= {worst}
+    return chosen
+
+
+def _described(queries: Sequence[Costed], state: _State, chosen: frozenset[str]) -> Choice:
+    served: dict[str, list[tuple[float, int]]] = {name: [] for name in chosen}
+    saved = 0.0
+    for query in queries:
+        gain = query.weight_ms - query.milliseconds(chosen)
+        if gain <= 0:
+            continue
+        saved += gain
+        option = min((o for o in query.options if o.indexes <= chosen), key=lambda o: (o.cost, len(o.indexes)))
+        for name in option.indexes:
+            served[name].append((gain, query.query_id))
+    return Choice(
+        indexes=tuple(sorted(chosen, key=lambda name: (-sum(gain for gain, _ in served[name]), name))),
+        bytes=state.bytes(chosen),
+        saved_ms=saved,
+        write_ms=sum(state.prices[name].write_ms for name in chosen),
+        served={name: tuple(query for _, query in sorted(pairs, reverse=True)) for name, pairs in served.items()},
+    )
