@@ -164,7 +164,7 @@ def _described(queries: Sequence[Costed], state: _State, chosen: frozenset[str])
     saved = 0.0
     for query in queries:
         gain = query.weight_ms - query.milliseconds(chosen)
-        if gain <= 0:
+        if query.cost(chosen) >= query.base:
             continue
         saved += gain
         option = min((o for o in query.options if o.indexes <= chosen), key=lambda o: (o.cost, len(o.indexes)))
