@@ -23,6 +23,7 @@ from pgkeel.advisor.model import Statement, Workload
 from pgkeel.advisor.prepare import Ready, prepare
 from pgkeel.advisor.prices import price_of
 from pgkeel.advisor.facts import Writes
+from pgkeel.advisor.rivals import greedy_set, is_single
 from pgkeel.advisor.whatif import Planner
 from pgkeel.edtech.load import Schema, load
 from pgkeel.edtech.sizes import Size
@@ -155,10 +156,7 @@ def prepared(connector: Callable[[], Any], workload: Workload) -> tuple[list[Rea
 def by_column(connector: Callable[[], Any], workload: Workload, writes: Mapping[Any, Writes], budget: int, given: dict) -> list[Candidate]:  # noqa: ARG001
     """One column an index, each judged alone by the planner, the most saving for its size first."""
     statements, catalog = prepared(connector, workload)
-    single = [
-        c for c in all_candidates(statements)
-        if len(c.index.keys) == 1 and c.index.method == "btree" and not c.index.include and not c.index.where and not c.index.keys[0].opclass
-    ]
+    single = [candidate for candidate in all_candidates(statements) if is_single(candidate)]
     planner = Planner(connector)
     worth: dict[str, float] = defaultdict(float)
     for ready in statements:
@@ -188,39 +186,9 @@ def by_greedy(connector: Callable[[], Any], workload: Workload, writes: Mapping[
     candidates = [c for c in all_candidates(statements) if c.index.method not in GIN_METHODS]
     prices = {c.index.name: price_of(c.index, catalog.tables[c.table], writes.get(c.table, Writes())) for c in candidates}
     planner = Planner(connector)
-    base = {r.statement.query_id: (planner.plans(r, []) or (0.0,))[0] for r in statements}
-    now = dict(base)
-    chosen: list[Candidate] = []
-    left = budget
-
-    def saving(candidate: Candidate) -> tuple[float, dict[int, float]]:
-        changed = {}
-        gain = 0.0
-        for ready in statements:
-            query = ready.statement.query_id
-            if not base[query] or candidate.table not in {use.table.id for use in ready.usage.uses}:
-                continue
-            found = planner.plans(ready, [*chosen, candidate])
-            if found and found[0] < now[query]:
-                changed[query] = found[0]
-                gain += ready.statement.total_ms * (now[query] - found[0]) / base[query]
-        return gain, changed
-
-    pool = list(candidates)
-    first = {c.index.name: saving(c)[0] for c in pool}
-    pool = sorted((c for c in pool if first[c.index.name] > 0), key=lambda c: -first[c.index.name])[:40]
-    while pool:
-        fitting = [c for c in pool if prices[c.index.name].bytes <= left]
-        scored = [(saving(c), c) for c in fitting]
-        (gain, changed), best = max(scored, key=lambda item: item[0][0], default=((0.0, {}), None))
-        if best is None or gain <= 0.001 * sum(r.statement.total_ms for r in statements):
-            break
-        chosen.append(best)
-        pool.remove(best)
-        left -= prices[best.index.name].bytes
-        now.update(changed)
+    names = greedy_set(planner, statements, candidates, {name: Price(p.bytes) for name, p in prices.items()}, budget)
     planner.close()
-    return chosen
+    return [c for name in names for c in candidates if c.index.name == name]
 
 
 METHODS = {"pgkeel": by_pgkeel, "single_column": by_column, "greedy_whatif": by_greedy}

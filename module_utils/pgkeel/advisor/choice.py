@@ -110,6 +110,12 @@ def choose(queries: Sequence[Costed], prices: Mapping[str, Price], budget_bytes:
     return _described(known, state, _worthwhile(state, best, least_ms))
 
 
+def described(queries: Sequence[Costed], prices: Mapping[str, Price], chosen: Iterable[str]) -> Choice:
+    """What a set of indexes would come to that somebody else chose; members that serve nothing stay."""
+    names = frozenset(chosen)
+    return _described(queries, _State(queries, prices), names)
+
+
 def _greedy(state: _State, useful: list[str], budget: int, *, by_byte: bool) -> frozenset[str]:
     chosen: frozenset[str] = frozenset()
     moves = {frozenset((name,)) for name in useful} | {o.indexes for query in state.queries for o in query.options}
@@ -167,7 +173,7 @@ def _described(queries: Sequence[Costed], state: _State, chosen: frozenset[str])
         if query.cost(chosen) >= query.base:
             continue
         saved += gain
-        option = min((o for o in query.options if o.indexes <= chosen), key=lambda o: (o.cost, len(o.indexes)))
+        option = min((o for o in query.options if o.indexes and o.indexes <= chosen), key=lambda o: (o.cost, len(o.indexes)))
         for name in option.indexes:
             served[name].append((gain, query.query_id))
     return Choice(

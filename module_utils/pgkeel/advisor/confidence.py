@@ -17,16 +17,17 @@ FASTER = 95.2
 SLOWER_LIMIT = 1.15
 FEWER_BUFFERS = 0.8
 FASTER_TIME = 0.9
-ROUNDS = 5
-"""Of each statement, with and without, before the median is trusted."""
+ROUNDS = 3
+"""Of each statement, with and without in turn, before the median is trusted."""
 UNCERTAIN_VALUES_CAP = 80.0
 """Where a value had to be made up that decides about the plan."""
 UNREPLAYED_CAP = 60.0
 """Where a good part of the served time could not be replayed."""
 TIME_ONLY_CAP = 70.0
 """Faster, but not by reading less: caches and luck look like that."""
-WRITE_LIMIT = 1.3
+WRITE_SHARE = 0.5
 WRITE_CAP = 75.0
+"""Where keeping it up to date costs writers more than that share of what readers save."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Evidence:
     """Of the served statements' time, what was replayed."""
     guessed: bool = False
     """A value was made up."""
+    write_share: float = 0.0
+    """Milliseconds that writers lose in the window, for each that readers save."""
     outside_spread: bool = True
     """The medians differ by more than the runs among themselves."""
 
@@ -48,14 +51,14 @@ def confidence(evidence: Evidence) -> float:
     measured = evidence.measured
     if measured is None:
         return round(min(ESTIMATE_CAP, max(0.0, evidence.estimated_gain) * ESTIMATE_CAP), 1)
-    if measured.worst_query_ratio > SLOWER_LIMIT or measured.time_ratio >= 1:
+    if measured.worst_query_ratio > SLOWER_LIMIT or measured.time_ratio >= 1 or evidence.write_share >= 1:
         return 0.0
     sure = FASTER
     if measured.buffers_ratio > FEWER_BUFFERS:
         sure = TIME_ONLY_CAP
     if measured.time_ratio > FASTER_TIME or not evidence.outside_spread:
         sure = min(sure, 50.0)
-    if measured.write_ratio > WRITE_LIMIT:
+    if evidence.write_share > WRITE_SHARE:
         sure = min(sure, WRITE_CAP)
     if evidence.guessed:
         sure = min(sure, UNCERTAIN_VALUES_CAP)

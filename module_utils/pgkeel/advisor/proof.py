@@ -32,6 +32,10 @@ class Proved:
     replayed_share: float
     outside_spread: bool
     guessed: bool
+    lost_ms: float = 0.0
+    """What writers lose within the window."""
+    saved_ms: float = 0.0
+    """What the statements that use it save within the window."""
     together_with: tuple[str, ...] = ()
     """Other new indexes that plans used at the same time: the figures are of both."""
 
@@ -60,16 +64,19 @@ def prove(
     *,
     served: Mapping[str, Sequence[int]],
     seconds: float,
+    budget_bytes: int,
 ) -> Proof:
     """Build the indexes on the copy and replay the statements that touch their tables, the most expensive first.
 
     ``seconds``: when they are over, what is not replayed yet stays unproved. ``served``: the query_ids that each index is meant
-    for. An index that makes any statement more than 15 % slower, or that no plan uses, is dropped and the rest is proved again.
+    for. Where they turn out larger than ``budget_bytes`` together, the last of ``chosen`` go. An index that makes any statement more than 15 % slower, or that no plan uses, is dropped and the rest is proved again.
+    None is left on the copy.
     """
     deadline = time.monotonic() + seconds
     proof = Proof()
     with connector() as session:
         sizes = _build(session, chosen, proof)
+        _keep_budget(session, chosen, sizes, budget_bytes, proof)
         candidates = {candidate.index.name: candidate for candidate in chosen if candidate.index.name in sizes}
         affected = _affected(statements, candidates.values(), proof)
         todo = affected
@@ -102,8 +109,18 @@ def prove(
         for name, candidate in candidates.items():
             measured = _measured(name, proof, sizes[name], costs.get(candidate.table))
             if measured is not None:
-                proof.proved[name] = _proved(name, measured, proof, statements, served.get(name, ()))
+                cost = costs.get(candidate.table)
+                rows = writes.get(candidate.table, Writes())
+                lost = 0.0 if cost is None else cost.row_ms * (rows.inserted + rows.updated) / cost.indexes
+                proof.proved[name] = _proved(name, measured, proof, statements, served.get(name, ()), lost)
+            _drop(session, candidate.index)
     return proof
+
+
+def gained_ms(proof: Proof) -> float:
+    """Measured gain of the set within the window: what statements save, net of what writers lose."""
+    saved = sum(found.weight_ms * (1 - found.with_ms / found.without_ms) for found in proof.compared.values() if found.without_ms)
+    return saved - sum(proved.lost_ms for proved in proof.proved.values())
 
 
 def _build(session: psycopg.Connection[Any], chosen: Sequence[Candidate], proof: Proof) -> dict[str, int]:
@@ -129,6 +146,19 @@ def _build(session: psycopg.Connection[Any], chosen: Sequence[Candidate], proof:
         session.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*table)))
     session.execute("RESET statement_timeout")
     return sizes
+
+
+def _keep_budget(
+    session: psycopg.Connection[Any], chosen: Sequence[Candidate], sizes: dict[str, int], budget: int, proof: Proof
+) -> None:
+    for candidate in reversed(chosen):
+        if sum(sizes.values()) <= budget:
+            return
+        name = candidate.index.name
+        if name in sizes:
+            size = sizes.pop(name)
+            proof.rejected[name] = f"Built for real it has {size} bytes, and the set does not fit the budget of {budget} bytes."
+            _drop(session, candidate.index)
 
 
 def _drop(session: psycopg.Connection[Any], index: IndexDeclaration) -> None:
@@ -197,7 +227,7 @@ def _measured(name: str, proof: Proof, size: int, cost: WriteCost | None) -> Mea
     )
 
 
-def _proved(name: str, measured: Measured, proof: Proof, statements: Sequence[Ready], served: Sequence[int]) -> Proved:
+def _proved(name: str, measured: Measured, proof: Proof, statements: Sequence[Ready], served: Sequence[int], lost_ms: float) -> Proved:
     mine = sorted(
         (found for found in proof.compared.values() if name in found.used), key=lambda found: -found.weight_ms
     )
@@ -212,6 +242,8 @@ def _proved(name: str, measured: Measured, proof: Proof, statements: Sequence[Re
         replayed_share=sum(weights.get(query, 0.0) for query in served if query in replayed) / wanted if wanted else 1.0,
         outside_spread=any(pair.ratio < 1 for pair in pairs),
         guessed=sum(found.weight_ms for found in mine if found.query_id in guessed) > sum(found.weight_ms for found in mine) / 2,
+        lost_ms=max(0.0, lost_ms),
+        saved_ms=sum(found.weight_ms * (1 - found.with_ms / found.without_ms) for found in mine if found.without_ms),
         together_with=tuple(sorted(set().union(*[pair.used for pair in pairs]) - {name})),
     )
 

@@ -26,6 +26,13 @@ class WriteCost:
     with_ms: float
     wal_without: int
     wal_with: int
+    indexes: int = 1
+    """How many were compared with none."""
+
+    @property
+    def row_ms(self) -> float:
+        """What a written row costs more, in milliseconds."""
+        return (self.with_ms - self.without_ms) / SAMPLE
 
     @property
     def ratio(self) -> float:
@@ -69,6 +76,7 @@ def write_cost(
     return WriteCost(
         statistics.median(times[False]), statistics.median(times[True]), int(statistics.median(wal[False])),
         int(statistics.median(wal[True])),
+        len(indexes),
     )
 
 
