@@ -86,6 +86,8 @@ def advise(
     """
     advice = Advice(statements=len(workload.statements))
     with advice.phase("prepare"), connector() as session:
+        # The copy commits without waiting for the disk: what is there now must survive a crash of HypoPG.
+        session.execute("CHECKPOINT")
         catalog = read_catalog(session)
         prepared = prepare(session, workload.statements, catalog, examples)
     advice.planned = len(prepared.ready)

@@ -205,8 +205,7 @@ def _culprit(compared: Any, candidates: Mapping[str, Candidate]) -> tuple[str, s
     name = min(blamed, key=lambda one: (saved[one], one))
     ratio, query = blamed[name]
     return name, (
-        f"The planner expected it to help, and statement {query} ran {ratio:.2f} times as long with it; {1 / SLOWER:.0%} of the"
-        f" speed must remain."
+        f"The planner expected it to help, and statement {query} ran {ratio:.2f} times as long with it; {SLOWER} is the most that may be."
     )
 
 

@@ -1,0 +1,203 @@
+"""The architect end to end: a real workload, a real backup, a copy, and indexes proved on it."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from integration.backup_bench import DRILL, GROUND, PREFIX, Bench, lay_driver
+from pgkeel.objectstore.objects import delete_object, list_objects
+from pgkeel.objectstore.store import Store, StoreAddress, open_store
+
+ROW = {
+    "fingerprint", "statement", "ddl", "source", "confidence", "estimated_gain", "measured_gain", "worst_query_change", "write_cost",
+    "bytes", "state", "reason",
+}  # fmt: skip
+SECRET = "somebody@example.org"
+SEED = f"""
+CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
+CREATE SCHEMA fleet;
+CREATE TABLE fleet.trip (id bigint PRIMARY KEY, driver int NOT NULL, began timestamp NOT NULL, state text NOT NULL, mail text, data jsonb);
+INSERT INTO fleet.trip SELECT n, (hashint4(n) & 65535) % 3000, timestamp '2026-01-01' + n * interval '1 min', (ARRAY['open','done'])[1 + n % 2],
+  CASE WHEN n = 7 THEN '{SECRET}' ELSE 'm' || n || '@example.org' END, jsonb_build_object('kind', n % 900, 'note', md5(n::text))
+  FROM generate_series(1, 80000) n;
+-- The planner takes the two conditions for independent: it believes that a walk along "began" soon meets a row of both.
+CREATE TABLE fleet.event (id bigint PRIMARY KEY, a int NOT NULL, b int NOT NULL, at timestamp NOT NULL, filler text NOT NULL);
+INSERT INTO fleet.event SELECT n, CASE WHEN n > 118000 THEN 1 ELSE n % 50 + 2 END, CASE WHEN n > 118000 THEN 1 ELSE n % 50 + 2 END,
+  timestamp '2026-01-01' + n * interval '1 s', repeat('f', 100) FROM generate_series(1, 120000) n;
+CREATE VIEW fleet.open_trip AS SELECT id, driver, began FROM fleet.trip WHERE state = 'open';
+ANALYZE;
+"""
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[Store]:
+    found = open_store(
+        StoreAddress(
+            endpoint=os.environ["PGKEEL_TEST_S3_ENDPOINT"],
+            bucket="pgkeel",
+            access_key=os.environ["PGKEEL_TEST_S3_ACCESS_KEY"],
+            secret_key=os.environ["PGKEEL_TEST_S3_SECRET_KEY"],
+            ca_file=os.environ["PGKEEL_TEST_S3_CA_FILE"],
+        )
+    )
+    yield found
+    for item in list_objects(found, f"{PREFIX}/"):
+        delete_object(found, item.key)
+
+
+@pytest.fixture
+def bench(server: Any, store: Store, database: Callable[..., str], connection: Callable[..., psycopg.Connection]) -> Bench:
+    lay_driver(server, store)
+    name = database("opt")
+    with connection(name) as session:
+        session.execute(SEED)
+    return Bench(server, store, name)
+
+
+def work(session: psycopg.Connection) -> None:
+    """What the application does, with values of people."""
+    for number in range(12):
+        session.execute("SELECT id, began FROM fleet.trip WHERE driver = %s ORDER BY began DESC LIMIT 10", (number,), prepare=True)
+        session.execute("SELECT count(*) FROM fleet.trip WHERE mail = %s", (SECRET,), prepare=True)
+        session.execute("SELECT id FROM fleet.open_trip WHERE driver = %s", (number,), prepare=True)
+    session.execute("SELECT count(*) FROM fleet.trip WHERE data @> %s::jsonb", ('{"kind": 5}',), prepare=True)
+    session.execute("UPDATE fleet.trip SET state = 'done' WHERE mail = %s", (SECRET,), prepare=True)
+
+
+def optimize(bench: Bench, *, check: bool = False, **change: Any) -> dict[str, Any]:
+    arguments = {**bench.arguments, "identity": DRILL, "drill_dir": GROUND, "space_factor": 0.5, "proof_seconds": 60, **change}
+    return bench.server.module("pg_optimize", arguments, check=check)
+
+
+def leftovers(bench: Bench) -> list[str]:
+    return bench.server.run(f"ls {GROUND} 2>/dev/null || true").stdout.split()
+
+
+def test_indexes_are_advised_and_proved(bench: Bench, connection: Callable[..., psycopg.Connection]) -> None:
+    with connection(bench.database) as session:
+        work(session)
+        before = session.execute("SELECT count(*) FROM pg_class WHERE relkind = 'i'").fetchone()
+        bench.backup()
+        result = optimize(bench)
+        after = session.execute("SELECT count(*) FROM pg_class WHERE relkind = 'i'").fetchone()
+    assert not result["failed"], result.get("msg")
+    assert result["changed"] is False
+    assert before == after
+    proved = [row for row in result["recommendations"] if row["state"] == "proved"]
+    assert {key for row in proved for key in ROW} <= set(proved[0])
+    ddl = " ".join(row["ddl"] for row in proved)
+    assert '("driver"' in ddl
+    assert '"mail"' in ddl
+    assert "jsonb_path_ops" in ddl
+    for row in proved:
+        assert row["ddl"].startswith("CREATE INDEX CONCURRENTLY")
+        assert row["measured_gain"] > 0.3
+        assert row["worst_query_change"] <= 0.15
+        assert row["bytes"] > 0
+    assert max(row["confidence"] for row in proved) > 90
+    assert SECRET not in json.dumps(result)
+    assert leftovers(bench) == []
+
+
+def test_a_bad_index_is_found_out(bench: Bench, connection: Callable[..., psycopg.Connection]) -> None:
+    """ORDER BY … LIMIT over correlated conditions: an index on the order promises much, and reads the whole table."""
+    with connection(bench.database) as session:
+        for _ in range(5):
+            session.execute(
+                "SELECT id, filler FROM fleet.event WHERE a = %s AND b = %s ORDER BY at LIMIT %s", (1, 1, 1), prepare=True
+            )
+        bench.backup()
+    driver = bench.server.run(
+        f"cd / && exec runuser -u postgres -- /opt/pgkeel/venv/bin/python /tmp/pgkeel-it/optimize_driver.py bad_index",
+        stdin=json.dumps({**bench.arguments, "identity": DRILL, "drill_dir": GROUND}),
+    )
+    found = json.loads(driver.stdout)
+    assert found["estimated_cost_with"] < 0.5 * found["estimated_cost_without"]
+    assert found["proved"] == []
+    assert "ran" in found["rejected"]["event_at_idx"]
+
+
+def test_check_mode_restores_nothing(bench: Bench, connection: Callable[..., psycopg.Connection]) -> None:
+    with connection(bench.database) as session:
+        work(session)
+    bench.backup()
+    result = optimize(bench, check=True)
+    assert not result["failed"], result.get("msg")
+    assert "nothing was restored" in result["msg"]
+    assert result["recommendations"] == []
+    assert leftovers(bench) == []
+
+
+def test_bad_input_is_one_sentence(bench: Bench, connection: Callable[..., psycopg.Connection]) -> None:
+    refused = optimize(bench, apply="safe")
+    assert refused["failed"]
+    assert "Applying comes with a later version" in refused["msg"]
+    assert "budget_share is 0" in optimize(bench, budget_share=0)["msg"]
+    with connection(bench.database) as session:
+        assert "has no statement" in optimize(bench)["msg"]
+        work(session)
+        assert "There is no committed backup" in optimize(bench)["msg"]
+        session.execute("DROP EXTENSION pg_stat_statements")
+        missing = optimize(bench)
+    assert missing["failed"]
+    assert "pg_stat_statements" in missing["msg"]
+    assert leftovers(bench) == []
+
+
+def test_what_the_copy_does_not_have_is_said(bench: Bench, connection: Callable[..., psycopg.Connection]) -> None:
+    with connection(bench.database) as session:
+        bench.backup()
+        session.execute("CREATE TABLE fleet.newer AS SELECT n AS id, n % 100 AS k FROM generate_series(1, 50000) n")
+        session.execute("SELECT count(*) FROM fleet.newer WHERE k = %s", (1,), prepare=True)
+        session.execute("SELECT count(*) FROM fleet.trip WHERE driver IN (" + ", ".join(["1"] * 200_000) + ")")
+        work(session)
+        result = optimize(bench)
+    assert not result["failed"], result.get("msg")
+    warnings = " ".join(result["warnings_found"])
+    assert "fleet.newer" in warnings
+    assert "Statistics were never collected for fleet.newer" in warnings
+    reasons = " ".join(skipped["reason"] for skipped in result["skipped"])
+    assert "not on the copy" in reasons
+    assert "too long" in reasons
+    assert not any("newer" in row["subject"] for row in result["recommendations"])
+
+
+@pytest.mark.parametrize("phase", ["pg_restore", "hypopg", "replay"])
+@pytest.mark.parametrize("signal", ["TERM", "KILL"])
+def test_a_killed_run_leaves_nothing_that_the_next_does_not_remove(
+    bench: Bench, connection: Callable[..., psycopg.Connection], phase: str, signal: str
+) -> None:
+    with connection(bench.database) as session:
+        work(session)
+    bench.backup()
+    found: dict[str, Any] = {}
+    running = threading.Thread(target=lambda: found.update(optimize(bench)))
+    running.start()
+    look = {
+        "pg_restore": f"pgrep -f '[p]g_restore .*{bench.database}'",
+        "hypopg": f"pgrep -f '[p]ostgres: postgres {bench.database} .local.' -u postgres | xargs -r -n1 -I@ readlink /proc/@/cwd | grep -q {GROUND}",
+        "replay": f"sleep 0.4; pgrep -f '[p]ostgres: postgres {bench.database} .local. EXPLAIN'",
+    }[phase]
+    deadline = time.monotonic() + 60
+    while bench.server.run(look, check=False).returncode and time.monotonic() < deadline and running.is_alive():
+        time.sleep(0.05)
+    bench.server.run(f"kill -{signal} $(cat {GROUND}/ground-*/owner.json | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"pid\"])')", check=False)
+    running.join(timeout=120)
+    assert found.get("failed"), found.get("msg")
+    again = optimize(bench)
+    assert not again["failed"], again.get("msg")
+    assert any(row["state"] == "proved" for row in again["recommendations"])
+    assert leftovers(bench) == []
+
+
+def test_the_playbook_saves_its_result(server: Any) -> None:
+    refused = server.playbook("playbooks/optimize.yml", {"optimize_apply": "safe"})
+    assert refused.returncode
+    assert "Applying comes with a later version" in refused.stdout
