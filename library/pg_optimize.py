@@ -10,7 +10,8 @@ description:
   - Reads what a database did (C(pg_stat_statements)), restores its newest backup into a throwaway cluster, lets the planner and
     HypoPG there judge which indexes would help the whole workload within a budget of disk, builds those for real, and runs the
     statements with and without them, turn and turn about.
-  - Production is only read. The copy is removed afterwards, whatever happens. Values that are put into statements stay on the server.
+  - Production is only read. The copy is removed afterwards, whatever happens.
+  - Values that are put into statements stay on the server.
   - An index that makes any replayed statement more than 15 % slower is rejected, whatever it promised.
 version_added: 0.2.0
 author: pgkeel
@@ -138,8 +139,8 @@ EXAMPLES = r"""
 RETURN = r"""
 recommendations:
   description: >-
-    A row a recommendation: C(fingerprint), C(kind), C(subject), C(statement) (redacted), C(ddl), C(undo), C(source), C(confidence),
-    C(estimated_gain), C(measured_gain), C(worst_query_change), C(write_cost), C(bytes), C(state), C(reason) and more.
+    A row a recommendation: C(fingerprint), C(kind), C(subject), C(statement) (redacted), C(ddl), C(undo), C(source),
+    C(confidence), C(estimated_gain), C(measured_gain), C(worst_query_change), C(write_cost), C(bytes), C(state), C(reason) and more.
   returned: success
   type: list
   elements: dict
@@ -268,8 +269,8 @@ def main() -> None:
         if module.check_mode:
             result = check_optimize(store, request)
             message = (
-                f"Check mode: {result.statements} statements would be judged on a copy of backup {result.backup_id}, restored below"
-                f" {request.drill.base_dir}; nothing was restored."
+                f"Check mode: {result.statements} statements would be judged on a copy of backup {result.backup_id}, restored"
+                f" below {request.drill.base_dir}; nothing was restored."
             )
         else:
             result = run_optimize(store, request)

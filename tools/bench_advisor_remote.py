@@ -13,16 +13,15 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import psycopg
 from bench_advisor_workloads import SHAPES, Query, Shape
 from pgkeel.advisor.advise import Limits, advise, all_candidates
 from pgkeel.advisor.candidates import GIN_METHODS, Candidate
 from pgkeel.advisor.choice import Price
+from pgkeel.advisor.facts import Writes
 from pgkeel.advisor.facts_read import read_catalog, read_writes
 from pgkeel.advisor.model import Statement, Workload
 from pgkeel.advisor.prepare import Ready, prepare
 from pgkeel.advisor.prices import price_of
-from pgkeel.advisor.facts import Writes
 from pgkeel.advisor.rivals import greedy_set, is_single
 from pgkeel.advisor.whatif import Planner
 from pgkeel.edtech.load import Schema, load
@@ -137,7 +136,9 @@ class EdTech:
         return {kind: statistics.median(run[kind] for run in runs) for kind in runs[0]}
 
 
-def by_pgkeel(connector: Callable[[], Any], workload: Workload, writes: Mapping[Any, Writes], budget: int, given: dict) -> list[Candidate]:
+def by_pgkeel(
+    connector: Callable[[], Any], workload: Workload, writes: Mapping[Any, Writes], budget: int, given: dict
+) -> list[Candidate]:
     """Candidates, choice and proof, as pg_optimize does it: what was rejected is left out."""
     advice = advise(connector, workload, writes, Limits(budget, proof_seconds=given["proof_seconds"]))
     proved = {one.index.name for one in advice.recommendations if one.index and one.state.value == "proved"}
@@ -153,7 +154,9 @@ def prepared(connector: Callable[[], Any], workload: Workload) -> tuple[list[Rea
         return prepare(session, workload.statements, catalog).ready, catalog
 
 
-def by_column(connector: Callable[[], Any], workload: Workload, writes: Mapping[Any, Writes], budget: int, given: dict) -> list[Candidate]:  # noqa: ARG001
+def by_column(
+    connector: Callable[[], Any], workload: Workload, writes: Mapping[Any, Writes], budget: int, given: dict
+) -> list[Candidate]:
     """One column an index, each judged alone by the planner, the most saving for its size first."""
     statements, catalog = prepared(connector, workload)
     single = [candidate for candidate in all_candidates(statements) if is_single(candidate)]
@@ -168,10 +171,14 @@ def by_column(connector: Callable[[], Any], workload: Workload, writes: Mapping[
                     worth[candidate.index.name] += ready.statement.total_ms * max(0.0, 1 - found[0] / base[0])
     planner.close()
     prices = {c.index.name: price_of(c.index, catalog.tables[c.table], writes.get(c.table, Writes())) for c in single}
-    return filled([c for c in single if worth[c.index.name] > 0], prices, budget, lambda c: worth[c.index.name] / prices[c.index.name].bytes)
+    return filled(
+        [c for c in single if worth[c.index.name] > 0], prices, budget, lambda c: worth[c.index.name] / prices[c.index.name].bytes
+    )
 
 
-def filled(candidates: list[Candidate], prices: Mapping[str, Price], budget: int, key: Callable[[Candidate], float]) -> list[Candidate]:
+def filled(
+    candidates: list[Candidate], prices: Mapping[str, Price], budget: int, key: Callable[[Candidate], float]
+) -> list[Candidate]:
     taken, left = [], budget
     for candidate in sorted(candidates, key=key, reverse=True):
         if prices[candidate.index.name].bytes <= left:
@@ -180,7 +187,9 @@ def filled(candidates: list[Candidate], prices: Mapping[str, Price], budget: int
     return taken
 
 
-def by_greedy(connector: Callable[[], Any], workload: Workload, writes: Mapping[Any, Writes], budget: int, given: dict) -> list[Candidate]:  # noqa: ARG001
+def by_greedy(
+    connector: Callable[[], Any], workload: Workload, writes: Mapping[Any, Writes], budget: int, given: dict
+) -> list[Candidate]:
     """The planner's word taken for it: the index that lowers the workload's estimated cost most, again and again."""
     statements, catalog = prepared(connector, workload)
     candidates = [c for c in all_candidates(statements) if c.index.method not in GIN_METHODS]
@@ -202,8 +211,12 @@ def build(ground: ProvingGround, chosen: Sequence[Candidate]) -> int:
             index = candidate.index
             if candidate.needs_extension:
                 session.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(candidate.needs_extension)))
-            session.execute(create_index(index, name=index.name, relation=sql.Identifier(index.schema, index.table), concurrently=False))
-            row = session.execute("SELECT pg_relation_size(%s::regclass)", (sql.Identifier(index.schema, index.name).as_string(None),))
+            session.execute(
+                create_index(index, name=index.name, relation=sql.Identifier(index.schema, index.table), concurrently=False)
+            )
+            row = session.execute(
+                "SELECT pg_relation_size(%s::regclass)", (sql.Identifier(index.schema, index.name).as_string(None),)
+            )
             size += (row.fetchone() or (0,))[0]
         session.execute("VACUUM ANALYZE")
         session.execute("CHECKPOINT")
@@ -228,7 +241,9 @@ def bench(ground: ProvingGround, work: Any, given: dict) -> list[dict[str, Any]]
     workload = read_statements(ground)
     with connect(ground.login(DATABASE)) as session:
         writes = read_writes(session)
-        tables = session.execute("SELECT sum(pg_table_size(c.oid))::bigint FROM pg_class c WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")
+        tables = session.execute(
+            "SELECT sum(pg_table_size(c.oid))::bigint FROM pg_class c WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        )
         budget = int((tables.fetchone() or (0,))[0] * given["budget_share"])
     recreate(ground, "pristine", DATABASE)
     before = work.measure(ground)
@@ -258,7 +273,12 @@ def bench(ground: ProvingGround, work: Any, given: dict) -> list[dict[str, Any]]
                 "advise_s": round(seconds, 2),
                 "regressions": len(slower),
                 "slower": [{"statement": name, "ratio": round(after[name] / before[name], 2)} for name in slower],
-                "indexes": [create_index(c.index, name=c.index.name, relation=sql.Identifier(c.index.schema, c.index.table), concurrently=False).as_string(None) for c in chosen],
+                "indexes": [
+                    create_index(
+                        c.index, name=c.index.name, relation=sql.Identifier(c.index.schema, c.index.table), concurrently=False
+                    ).as_string(None)
+                    for c in chosen
+                ],
             }
         )
         print(rows[-1], file=sys.stderr)
@@ -276,7 +296,12 @@ def main() -> int:
         base_dir=Path(given["ground_dir"]),
         preload_libraries=("pg_stat_statements",),
         shared_buffers="256MB",
-        settings={"pg_stat_statements.track": "all", "random_page_cost": "1.1", "max_parallel_workers_per_gather": "0", "jit": "off"},
+        settings={
+            "pg_stat_statements.track": "all",
+            "random_page_cost": "1.1",
+            "max_parallel_workers_per_gather": "0",
+            "jit": "off",
+        },
     )
     with proving_ground(ground) as running:
         for work in works:

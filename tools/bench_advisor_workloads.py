@@ -109,8 +109,10 @@ def _mixed_queries(random: Random, scale: float) -> list[Query]:
             ]
         found += [
             ("SELECT * FROM history WHERE aid = %s ORDER BY mtime DESC LIMIT 20", (aid,)),
-            ("SELECT sum(delta) FROM history WHERE bid = %s AND mtime >= %s AND mtime < %s",
-             (random.randint(1, 20), "2026-02-01", f"2026-02-{random.randint(2, 9):02d}")),
+            (
+                "SELECT sum(delta) FROM history WHERE bid = %s AND mtime >= %s AND mtime < %s",
+                (random.randint(1, 20), "2026-02-01", f"2026-02-{random.randint(2, 9):02d}"),
+            ),
             ("SELECT aid, balance FROM account WHERE bid = %s ORDER BY balance DESC LIMIT 10", (random.randint(1, 20),)),
             ("SELECT count(*) FROM account WHERE status = %s AND bid = %s", ("frozen", random.randint(1, 20))),
             ("SELECT aid FROM account WHERE holder = %s", (f"holder {random.randint(1, 9)}",)),
@@ -128,7 +130,9 @@ def _wide(scale: float) -> str:
     parts = []
     for number in range(1, WIDE_TABLES + 1):
         columns = ", ".join(f"a{n} int NOT NULL" for n in range(1, 13))
-        values = ", ".join(f"(hashint4(n * {n} + {number}) & 1048575) % {(5, 20, 100, 1000, 5000, rows)[n % 6]}" for n in range(1, 13))
+        values = ", ".join(
+            f"(hashint4(n * {n} + {number}) & 1048575) % {(5, 20, 100, 1000, 5000, rows)[n % 6]}" for n in range(1, 13)
+        )
         parts.append(
             f"CREATE TABLE part_{number} (id int PRIMARY KEY, parent_id int, code text NOT NULL, made timestamp NOT NULL, {columns});"
             f"INSERT INTO part_{number} SELECT n, 1 + (hashint4(n + {number}) & 1048575) % {rows}, 'c' || (n * {number}) % 9000,"

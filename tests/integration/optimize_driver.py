@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
-from pgkeel.advisor.advise import Limits, advise, all_candidates
+from pgkeel.advisor.advise import Limits, advise
 from pgkeel.advisor.candidates import Candidate
 from pgkeel.advisor.cures import cure
 from pgkeel.advisor.facts import Writes
@@ -20,7 +20,7 @@ from pgkeel.advisor.model import Statement, Workload
 from pgkeel.advisor.prepare import prepare
 from pgkeel.advisor.prices import index_bytes
 from pgkeel.advisor.proof import prove
-from pgkeel.advisor.whatif import Planner, cost_table
+from pgkeel.advisor.whatif import Planner
 from pgkeel.postgres.connect import connect
 from pgkeel.postgres.index_declaration import IndexDeclaration, IndexKey, create_index
 from pgkeel.postgres.proving_ground import Ground, ProvingGround, proving_ground
@@ -57,7 +57,9 @@ def fill(ground: ProvingGround, script: str) -> None:
 def bad_index(ground: ProvingGround) -> dict:
     """An index that the planner likes and that runs badly, because two conditions are not independent."""
     fill(ground, EVENTS)
-    work = workload("SELECT id, filler FROM event WHERE a = $1 AND b = $2 ORDER BY at LIMIT $3", "SELECT filler FROM event WHERE at = $1")
+    work = workload(
+        "SELECT id, filler FROM event WHERE a = $1 AND b = $2 ORDER BY at LIMIT $3", "SELECT filler FROM event WHERE at = $1"
+    )
     with connect(ground.login()) as session:
         catalog = read_catalog(session)
         ready = prepare(session, work.statements, catalog).ready
@@ -207,7 +209,9 @@ def scan(ground: ProvingGround) -> dict:
         script.append(f"CREATE SCHEMA s{schema}")
         for table in range(TABLES):
             columns = ", ".join(f"c{n} int" for n in range(COLUMNS))
-            values = ", ".join(f"(hashint4(n * {n + 1} + {table}) & 65535) % {(10, 100, 1000, 5000)[n % 4]}" for n in range(COLUMNS))
+            values = ", ".join(
+                f"(hashint4(n * {n + 1} + {table}) & 65535) % {(10, 100, 1000, 5000)[n % 4]}" for n in range(COLUMNS)
+            )
             script.append(f"CREATE TABLE s{schema}.t{table} (id int PRIMARY KEY, at timestamp, word text, {columns})")
             script.append(
                 f"INSERT INTO s{schema}.t{table} SELECT n, timestamp '2026-01-01' + n * interval '1 min', 'w' || n % 700, {values}"
@@ -254,7 +258,7 @@ CASES = {"bad_index": bad_index, "crash": crash, "cures": cures, "sizes": sizes,
 def main() -> None:
     ground = Ground(base_dir=Path(sys.argv[2]), settings={"random_page_cost": "1.1", "max_parallel_workers_per_gather": "0"})
     with proving_ground(ground) as running:
-        print(json.dumps(CASES[sys.argv[1]](running), default=str))
+        json.dump(CASES[sys.argv[1]](running), sys.stdout, default=str)
 
 
 if __name__ == "__main__":

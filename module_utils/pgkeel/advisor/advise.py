@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,12 +110,29 @@ def advise(
     proof = None
     if limits.proof_seconds > 0 and advice.chosen:
         with advice.phase("rivals"):
-            sets = _rivals(connector, advice.choice, prepared.ready, candidates, costed, prices, limits)
+            sets = _rivals(
+                connector,
+                advice.choice,
+                statements=prepared.ready,
+                candidates=candidates,
+                costed=costed,
+                prices=prices,
+                limits=limits,
+            )
         with advice.phase("proof"):
-            proof = _contest(connector, sets, prepared.ready, by_name, catalog, writes, limits, advice)
+            proof = _contest(
+                connector,
+                sets,
+                statements=prepared.ready,
+                by_name=by_name,
+                catalog=catalog,
+                writes=writes,
+                limits=limits,
+                advice=advice,
+            )
     advice.proof = proof
     advice.recommendations = [
-        _recommendation(candidate, advice.choice, prices[candidate.index.name], prepared, costed, proof)
+        _recommendation(candidate, advice.choice, prices[candidate.index.name], prepared=prepared, costed=costed, proof=proof)
         for candidate in advice.chosen
     ]
     return advice
@@ -125,6 +141,7 @@ def advise(
 def _rivals(
     connector: Connector,
     first: Choice,
+    *,
     statements: Sequence[Ready],
     candidates: Sequence[Candidate],
     costed: Sequence[Costed],
@@ -145,6 +162,7 @@ def _rivals(
 def _contest(
     connector: Connector,
     sets: Sequence[Choice],
+    *,
     statements: Sequence[Ready],
     by_name: Mapping[str, Candidate],
     catalog: Catalog,
@@ -204,9 +222,7 @@ def _with_real(
         sizes[name] = size
         for query, cost in costs.items():
             options.setdefault(query, []).append(Option(frozenset((name,)), cost))
-    return [
-        Costed(q.query_id, q.weight_ms, q.base, (*q.options, *options.get(q.query_id, ()))) for q in costed
-    ], sizes
+    return [Costed(q.query_id, q.weight_ms, q.base, (*q.options, *options.get(q.query_id, ()))) for q in costed], sizes
 
 
 def _prices(
@@ -234,7 +250,7 @@ def _prices(
 
 
 def _recommendation(
-    candidate: Candidate, choice: Choice, price: Price, prepared: Preparation, costed: Sequence[Costed], proof: Proof | None
+    candidate: Candidate, choice: Choice, price: Price, *, prepared: Preparation, costed: Sequence[Costed], proof: Proof | None
 ) -> Recommendation:
     index = candidate.index
     name = index.name
@@ -245,7 +261,9 @@ def _recommendation(
     gain = 1 - kept / weight if weight else 0.0
     proved = proof.proved.get(name) if proof else None
     measured = proved.measured if proved else (proof.rejected_measures.get(name) if proof else None)
-    texts = {ready.statement.query_id: ready.statement.text for ready in prepared.ready if ready.statement.query_id in set(served)}
+    texts = {
+        ready.statement.query_id: ready.statement.text for ready in prepared.ready if ready.statement.query_id in set(served)
+    }
     rejected = proof.rejected.get(name, "") if proof else ""
     evidence = Evidence(
         measured=measured,
@@ -289,6 +307,6 @@ def explained(index: IndexDeclaration, statements: int, weight_ms: float, gain: 
     part = f", for the rows with {index.where} only" if index.where else ""
     count = "one statement that takes" if statements == 1 else f"{statements} statements that take"
     return (
-        f"A{kind or 'n'} index on {index.schema}.{index.table} ({keys}){more}{part} serves {count} {weight_ms / 1000:.1f} s in the window;"
-        f" the planner expects to save {gain:.0%} of it."
+        f"A{kind or 'n'} index on {index.schema}.{index.table} ({keys}){more}{part} serves {count} {weight_ms / 1000:.1f} s"
+        f" in the window; the planner expects to save {gain:.0%} of it."
     )

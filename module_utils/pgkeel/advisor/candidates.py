@@ -246,4 +246,4 @@ def _sortable(table: TableFacts, key: IndexKey) -> bool:
 
 def _says(where: str, key: IndexKey) -> bool:
     """Whether the predicate is about the key alone, which then need not be in the index."""
-    return bool(key.column) and where.split(" IS ")[0].removeprefix("NOT ").strip('"') == key.column
+    return bool(key.column) and where.split(" IS ", maxsplit=1)[0].removeprefix("NOT ").strip('"') == key.column

@@ -1,7 +1,7 @@
 """How sure a recommendation is: a pure function of what was measured, never of what the planner promised.
 
-Source of the figures: replays on a public analytic benchmark. With at least 20 % fewer buffers the statements were faster 19 times
-of 19; of those with 50 to 80 % predicted gain only half became 10 % faster, and 17 % became slower.
+Source of the figures: replays on a public analytic benchmark. With at least 20 % fewer buffers the statements were
+faster 19 times of 19; of those with 50 to 80 % predicted gain only half became 10 % faster, and 17 % became slower.
 """
 
 from __future__ import annotations

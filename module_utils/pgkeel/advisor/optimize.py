@@ -1,4 +1,4 @@
-"""One run of the architect: production is read, a copy is restored, indexes are chosen and proved there, and everything is told."""
+"""One run of the architect: production is read, a copy restored, indexes are chosen and proved there, and everything is told."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ class OptimizeResult:
             "total_ms": round(self.total_ms, 3),
             "budget_bytes": self.budget_bytes,
             "phases": {name: round(seconds, 3) for name, seconds in self.phases.items()},
-            "skipped": [{"reason": one.reason, "statements": one.statements, "total_ms": round(one.total_ms, 3)} for one in self.skipped],
+            "skipped": [
+                {"reason": one.reason, "statements": one.statements, "total_ms": round(one.total_ms, 3)} for one in self.skipped
+            ],
             "warnings": self.warnings,
             "recommendations": [one.as_dict() for one in self.recommendations],
         }
@@ -118,8 +120,9 @@ def run_optimize(store: Store, request: OptimizeRequest) -> OptimizeResult:
                 )
                 _note_tables(result, production, ground.login(manifest.database))
             except psycopg.Error as error:
+                said = (str(error).strip() or type(error).__name__).splitlines()[0]
                 raise PgkeelError(
-                    f"The proving ground failed: {str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}",
+                    f"The proving ground failed: {said}",
                     "Look at free memory and disk there, and run it again; nothing was changed and nothing is left behind",
                 ) from error
         _note_advice(result, advice)
@@ -145,8 +148,8 @@ def _note(result: OptimizeResult, production: Production, request: OptimizeReque
     if production.never_analysed:
         names = ", ".join(production.never_analysed[:10])
         result.warnings.append(
-            f"Statistics were never collected for {names}: there production's planner guesses, and may plan otherwise than the copy's."
-            " Run ANALYZE, and find out why autovacuum does not."
+            f"Statistics were never collected for {names}: there production's planner guesses, and may plan otherwise than"
+            " the copy's. Run ANALYZE, and find out why autovacuum does not."
         )
 
 
@@ -162,10 +165,13 @@ def _note_backup(result: OptimizeResult, manifest: Manifest, drilled: DrillResul
 def _note_tables(result: OptimizeResult, production: Production, login: Login) -> None:
     with connect(login) as session:
         rows = session.execute("SELECT schemaname, relname FROM pg_catalog.pg_stat_user_tables").fetchall()
-    missing = sorted(".".join(table) for table in production.tables - {(schema, name) for schema, name in rows} if table[0] != "pgkeel")
+    missing = sorted(
+        ".".join(table) for table in production.tables - {(schema, name) for schema, name in rows} if table[0] != "pgkeel"
+    )
     if missing:
         result.warnings.append(
-            f"Not on the copy, so that nothing is advised about it: {', '.join(missing[:10])}. Newer than the backup, or left out of it."
+            f"Not on the copy, so that nothing is advised about it: {', '.join(missing[:10])}."
+            " Newer than the backup, or left out of it."
         )
 
 

@@ -17,7 +17,8 @@ from .candidates import Candidate, candidates_of
 from .cures import LONGEST_TEXT, Cured, cure, substituted
 from .facts import Catalog
 from .model import Skipped, Statement
-from .usage import Usage, read_usage
+from .resolve import read_usage
+from .usage import Usage
 from .values import SETS, bound, chosen_values, is_guess
 
 _HARMLESS = frozenset({"random", "gen_random_uuid", "clock_timestamp", "timeofday", "statement_timestamp", "uuid_generate_v4"})
@@ -86,7 +87,8 @@ def prepare(
             times[described] += statement.total_ms  # type: ignore[assignment]
             continue
         cured, types = described
-        made = _ready(statement, cured, usage, types, known, tuple((examples or {}).get(statement.query_id, ())))
+        mine = tuple((examples or {}).get(statement.query_id, ()))
+        made = _ready(statement, cured, usage, types=types, known=known, examples=mine)
         ready.append(made if usage.reads_only else _reading(session, made, known, names))
     if path:
         session.execute("RESET search_path")
@@ -100,7 +102,7 @@ def set_path(session: psycopg.Connection[Any], path: Sequence[str]) -> None:
     session.execute(sql.SQL("SET search_path = {}").format(names))
 
 
-def _cured(statement: Statement, catalog: Catalog) -> tuple[Cured, Usage, Catalog] | str:
+def _cured(statement: Statement, catalog: Catalog) -> tuple[Cured, Usage, Catalog] | str:  # noqa: PLR0911 - a reason each
     if len(statement.text) > LONGEST_TEXT:
         return f"longer than {LONGEST_TEXT} characters"
     try:
@@ -137,7 +139,7 @@ def home_of(names: Iterable[str], catalog: Catalog) -> str | None:
 
 
 def _ready(
-    statement: Statement, cured: Cured, usage: Usage, types: tuple[str, ...], known: Catalog, examples: tuple[str, ...]
+    statement: Statement, cured: Cured, usage: Usage, *, types: tuple[str, ...], known: Catalog, examples: tuple[str, ...]
 ) -> Ready:
     texts = list(examples[:SETS])
     for choice in range(SETS):
@@ -177,7 +179,12 @@ def read_form(text: str) -> str:
     """The rows that an UPDATE or DELETE of one table looks for, as a SELECT; empty where it is not that simple."""
     node = parse_sql(text)[0].stmt
     joined = getattr(node, "fromClause", None) or getattr(node, "usingClause", None)
-    if not isinstance(node, ast.UpdateStmt | ast.DeleteStmt) or joined or node.withClause or node.whereClause is None:
+    if (
+        not isinstance(node, ast.UpdateStmt | ast.DeleteStmt)
+        or joined
+        or node.withClause
+        or not (node.whereClause and node.relation)
+    ):
         return ""
     return f"SELECT 1 FROM {RawStream()(node.relation)} WHERE {RawStream()(node.whereClause)}"  # noqa: S608 - printed syntax tree
 
@@ -194,9 +201,7 @@ class _Types:
     """Names of types by oid, asked for once."""
 
     def __init__(self, session: psycopg.Connection[Any]) -> None:
-        self.names: dict[int, str] = {
-            oid: name for oid, name in session.execute("SELECT oid, format_type(oid, NULL) FROM pg_type")  # noqa: C416
-        }
+        self.names: dict[int, str] = dict(session.execute("SELECT oid, format_type(oid, NULL) FROM pg_type").fetchall())
 
     def __call__(self, oid: int) -> str:
         return self.names.get(oid, "text")

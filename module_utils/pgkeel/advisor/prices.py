@@ -12,6 +12,8 @@ from .facts import PAGE_BYTES, TableFacts, Writes
 _ITEM = 12
 """Bytes of an entry beside its keys: IndexTupleData 8 and its line pointer 4."""
 _TID = 6
+_REPEATED = 1.5
+"""Rows a key from which deduplication pays."""
 _POSTING_BYTES = 812
 """A list of rows with one key grows to about a tenth of a page when an index is built over sorted keys."""
 _FILL = 0.9
@@ -45,7 +47,7 @@ def index_bytes(index: IndexDeclaration, table: TableFacts, share: float = 1.0) 
         distinct = min(rows, product)
     per_key = rows / max(distinct, 1.0)
     payload = rows * entry
-    if per_key > 1.5 and all(column is None or column.type != "numeric" for column in facts):
+    if per_key > _REPEATED and all(column is None or column.type != "numeric" for column in facts):
         lists = distinct * math.ceil(per_key * _TID / _POSTING_BYTES)
         payload = rows * _TID + lists * entry
     return PAGE_BYTES * (1 + math.ceil(payload / (PAGE_BYTES * _FILL)))

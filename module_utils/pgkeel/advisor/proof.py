@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,8 +69,8 @@ def prove(
     """Build the indexes on the copy and replay the statements that touch their tables, the most expensive first.
 
     ``seconds``: when they are over, what is not replayed yet stays unproved. ``served``: the query_ids that each index is meant
-    for. Where they turn out larger than ``budget_bytes`` together, the last of ``chosen`` go. An index that makes any statement more than 15 % slower, or that no plan uses, is dropped and the rest is proved again.
-    None is left on the copy.
+    for. Where they turn out larger than ``budget_bytes`` together, the last of ``chosen`` go. An index that makes any statement
+    more than 15 % slower, or that no plan uses, is dropped and the rest is proved again. None is left on the copy.
     """
     deadline = time.monotonic() + seconds
     proof = Proof()
@@ -112,7 +112,9 @@ def prove(
                 cost = costs.get(candidate.table)
                 rows = writes.get(candidate.table, Writes())
                 lost = 0.0 if cost is None else cost.row_ms * (rows.inserted + rows.updated) / cost.indexes
-                proof.proved[name] = _proved(name, measured, proof, statements, served.get(name, ()), lost)
+                proof.proved[name] = _proved(
+                    name, measured, proof, statements=statements, served=served.get(name, ()), lost_ms=lost
+                )
             _drop(session, candidate.index)
     return proof
 
@@ -165,7 +167,7 @@ def _drop(session: psycopg.Connection[Any], index: IndexDeclaration) -> None:
     session.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(index.schema, index.name)))
 
 
-def _affected(statements: Sequence[Ready], candidates: Any, proof: Proof) -> list[Ready]:
+def _affected(statements: Sequence[Ready], candidates: Iterable[Candidate], proof: Proof) -> list[Ready]:
     tables = {candidate.table for candidate in candidates}
     found = []
     for ready in sorted(statements, key=lambda ready: -ready.statement.total_ms):
@@ -190,7 +192,7 @@ def _replay(session: psycopg.Connection[Any], switch: Switch, todo: Sequence[Rea
         proof.compared[found.query_id] = found
 
 
-def _culprit(compared: Any, candidates: Mapping[str, Candidate]) -> tuple[str, str] | None:
+def _culprit(compared: Iterable[Compared], candidates: Mapping[str, Candidate]) -> tuple[str, str] | None:
     """An index that a slower plan uses: of several the one that saves least elsewhere."""
     saved: dict[str, float] = defaultdict(float)
     blamed: dict[str, tuple[float, int]] = {}
@@ -205,7 +207,8 @@ def _culprit(compared: Any, candidates: Mapping[str, Candidate]) -> tuple[str, s
     name = min(blamed, key=lambda one: (saved[one], one))
     ratio, query = blamed[name]
     return name, (
-        f"The planner expected it to help, and statement {query} ran {ratio:.2f} times as long with it; {SLOWER} is the most that may be."
+        f"The planner expected it to help, and statement {query} ran {ratio:.2f} times as long with it;"
+        f" {SLOWER} is the most that may be."
     )
 
 
@@ -226,10 +229,10 @@ def _measured(name: str, proof: Proof, size: int, cost: WriteCost | None) -> Mea
     )
 
 
-def _proved(name: str, measured: Measured, proof: Proof, statements: Sequence[Ready], served: Sequence[int], lost_ms: float) -> Proved:
-    mine = sorted(
-        (found for found in proof.compared.values() if name in found.used), key=lambda found: -found.weight_ms
-    )
+def _proved(
+    name: str, measured: Measured, proof: Proof, *, statements: Sequence[Ready], served: Sequence[int], lost_ms: float
+) -> Proved:
+    mine = sorted((found for found in proof.compared.values() if name in found.used), key=lambda found: -found.weight_ms)
     weights = {ready.statement.query_id: ready.statement.total_ms for ready in statements}
     wanted = sum(weights.get(query, 0.0) for query in served)
     replayed = {found.query_id for found in proof.compared.values()}
@@ -263,9 +266,7 @@ def _write_costs(
         written = writes.get(table, Writes())
         if written.inserted + written.updated <= 0 or table not in catalog.tables:
             continue
-        assigned = frozenset().union(
-            *[use.assigned for ready in statements for use in ready.usage.uses if use.table.id == table]
-        )
+        assigned = frozenset().union(*[use.assigned for ready in statements for use in ready.usage.uses if use.table.id == table])
         found = write_cost(session, catalog.tables[table], names, written, assigned)
         if found is not None:
             costs[table] = found

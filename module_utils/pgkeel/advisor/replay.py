@@ -21,7 +21,17 @@ TIMEOUT_MS = 60_000
 NOISE_MS = 0.05
 """Below this a difference is the clock's and the scheduler's."""
 SLOWER = 1.15
-_SHAPE = ("Node Type", "Relation Name", "Alias", "Index Name", "Join Type", "Scan Direction", "Strategy", "Parallel Aware", "Subplan Name")
+_SHAPE = (
+    "Node Type",
+    "Relation Name",
+    "Alias",
+    "Index Name",
+    "Join Type",
+    "Scan Direction",
+    "Strategy",
+    "Parallel Aware",
+    "Subplan Name",
+)
 
 
 @dataclass(frozen=True)
@@ -106,7 +116,7 @@ class Switch:
     oids: dict[str, int]
     shown: bool = True
 
-    def show(self, shown: bool) -> None:  # noqa: FBT001 - a switch
+    def show(self, shown: bool) -> None:
         """All of them, or none. Writes still maintain them: only reads are compared like this."""
         if shown != self.shown:
             self.session.execute(

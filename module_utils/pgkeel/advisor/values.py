@@ -54,13 +54,14 @@ PATTERN_LETTERS = 4
 def chosen_values(usage: Usage, types: Sequence[str], catalog: Catalog, choice: int) -> tuple[str | None, ...]:
     """One value for each of ``$1``, ``$2`` … as text, from statistics; ``choice`` below SETS selects another selection.
 
-    ``types`` are PostgreSQL's own names of the parameters' types. None stands for NULL, where nothing is known of an unusual type.
+    ``types`` are PostgreSQL's own names of the parameters' types. None stands for NULL: nothing is known of an unusual type.
     """
     pairs = _pairs(usage)
     values = []
     for number, kind in enumerate(types, 1):
         parameter = usage.parameters.get(number, Parameter(number))
-        values.append(_value(parameter, kind, _facts(parameter, catalog), choice, pairs.get(number), number))
+        facts = _facts(parameter, catalog)
+        values.append(_value(parameter, kind, facts, choice=choice, pair=pairs.get(number), number=number))
     return tuple(values)
 
 
@@ -108,8 +109,8 @@ def _pairs(usage: Usage) -> dict[int, str]:
     return found
 
 
-def _value(
-    parameter: Parameter, kind: str, facts: ColumnFacts | None, choice: int, pair: str | None, number: int
+def _value(  # noqa: PLR0911, PLR0912 - one line a kind of parameter
+    parameter: Parameter, kind: str, facts: ColumnFacts | None, *, choice: int, pair: str | None, number: int
 ) -> str | None:
     role = parameter.role
     if role in _ROLE_VALUES:

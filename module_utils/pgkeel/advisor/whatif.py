@@ -136,9 +136,7 @@ class Planner:
             self._run("SELECT hypopg_reset()")
             for definition, name in definitions.items():
                 try:
-                    made += self._run(
-                        "SELECT %s::text, (hypopg_create_index(%s)).indexname", (definition, definition)
-                    ).fetchall()
+                    made += self._run("SELECT %s::text, (hypopg_create_index(%s)).indexname", (definition, definition)).fetchall()
                 except psycopg.Error:
                     self.refused.add(name)
         return {name: definitions[definition] for definition, name in made}
@@ -158,7 +156,7 @@ class Planner:
         plan = row[0][0]["Plan"]
         return float(plan["Total Cost"]), set(index_names(plan))
 
-    def _run(self, query: Any, parameters: Any = None) -> psycopg.Cursor[Any]:
+    def _run(self, query: str | bytes, parameters: Sequence[object] | None = None) -> psycopg.Cursor[Any]:
         try:
             return self.session.execute(query, parameters)
         except psycopg.OperationalError as error:
@@ -208,7 +206,9 @@ def cost_table(planner: Planner, statements: Sequence[Ready], candidates: Sequen
         if candidate.index.method not in GIN_METHODS and not candidate.needs_extension:
             by_table[candidate.table].append(candidate)
     heavy = sorted(statements, key=lambda ready: -ready.statement.total_ms)
-    return [_costed(planner, ready, relevant(ready, by_table), singles=number < MOST_SINGLES) for number, ready in enumerate(heavy)]
+    return [
+        _costed(planner, ready, relevant(ready, by_table), singles=number < MOST_SINGLES) for number, ready in enumerate(heavy)
+    ]
 
 
 def relevant(ready: Ready, by_table: Mapping[tuple[str, str], Sequence[Candidate]]) -> list[Candidate]:
@@ -248,11 +248,11 @@ def _costed(planner: Planner, ready: Ready, candidates: list[Candidate], *, sing
             if found is not None and found[1] and found[0] <= base[0] * WORTH_LOOKING:
                 options[name] = found[0]
     elif options:
-        for name in set().union(*options):
-            alone = [candidate for candidate in candidates if candidate.index.name == name]
-            found = planner.plans(ready, alone) if frozenset((name,)) not in options else None
+        for one in set[str]().union(*options):
+            alone = [candidate for candidate in candidates if candidate.index.name == one]
+            found = planner.plans(ready, alone) if frozenset((one,)) not in options else None
             if found is not None and found[1] and found[0] <= base[0] * WORTH_LOOKING:
-                options[frozenset((name,))] = found[0]
+                options[frozenset((one,))] = found[0]
     return Costed(identity, weight, base[0], tuple(Option(indexes, cost) for indexes, cost in options.items()))
 
 
@@ -267,7 +267,9 @@ def real_costs(
         session.execute(f"SET statement_timeout = {SLOWEST_BUILD_MS}")
         if candidate.needs_extension:
             session.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(candidate.needs_extension)))
-        session.execute(create_index(index, name=index.name, relation=sql.Identifier(index.schema, index.table), concurrently=False))
+        session.execute(
+            create_index(index, name=index.name, relation=sql.Identifier(index.schema, index.table), concurrently=False)
+        )
         session.execute(f"SET statement_timeout = {PLAN_TIMEOUT_MS}")
         row = session.execute("SELECT pg_relation_size(%s::regclass)", (_qualified(index),)).fetchone()
         for ready in statements:

@@ -74,7 +74,9 @@ def write_cost(
             raise
         return None
     return WriteCost(
-        statistics.median(times[False]), statistics.median(times[True]), int(statistics.median(wal[False])),
+        statistics.median(times[False]),
+        statistics.median(times[True]),
+        int(statistics.median(wal[False])),
         int(statistics.median(wal[True])),
         len(indexes),
     )
@@ -130,9 +132,7 @@ def _exchange(relation: sql.Composable, updated: Sequence[str]) -> sql.Composed:
     return sql.SQL("UPDATE {} t SET {} FROM (SELECT pgkeel_at, {} FROM pgkeel_sample) s WHERE t.ctid = s.pgkeel_at").format(
         relation,
         sql.SQL(", ").join(sql.SQL("{} = s.{}").format(name, name) for name in names),
-        sql.SQL(", ").join(
-            sql.SQL("lead({}, 1, {}) OVER (ORDER BY pgkeel_at) AS {}").format(name, name, name) for name in names
-        ),
+        sql.SQL(", ").join(sql.SQL("lead({}, 1, {}) OVER (ORDER BY pgkeel_at) AS {}").format(name, name, name) for name in names),
     )
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from unit.advisor.shop import CATALOG, LINES, ORDERS
-
 from pgkeel.advisor.candidates import Candidate, candidates_of, index_name, merged
 from pgkeel.advisor.facts import Catalog, IndexFacts
-from pgkeel.advisor.usage import read_usage
+from pgkeel.advisor.resolve import read_usage
 from pgkeel.postgres.index_declaration import IndexDeclaration, IndexKey
+from unit.advisor.shop import CATALOG, LINES, ORDERS
 
 
 def shapes(sql: str, catalog: Catalog = CATALOG) -> set[tuple]:
     found = candidates_of(read_usage(sql, catalog).uses, catalog)
     return {
-        (c.index.method, *[" ".join(filter(None, (k.column or k.expression, k.opclass, k.order))) for k in c.index.keys], c.index.include, c.index.where)
+        (
+            c.index.method,
+            *[" ".join(filter(None, (k.column or k.expression, k.opclass, k.order))) for k in c.index.keys],
+            c.index.include,
+            c.index.where,
+        )
         for c in found
     }
 
@@ -36,7 +40,9 @@ def test_the_order_asked_for() -> None:
 
 
 def test_both_orders_of_two_equalities_so_that_one_can_be_shared() -> None:
-    assert {btree("buyer", "status"), btree("status", "buyer")} <= shapes('SELECT * FROM "Orders" WHERE buyer = $1 AND status = $2')
+    assert {btree("buyer", "status"), btree("status", "buyer")} <= shapes(
+        'SELECT * FROM "Orders" WHERE buyer = $1 AND status = $2'
+    )
 
 
 def test_kinds() -> None:

@@ -55,7 +55,9 @@ workloads = st.lists(
         st.integers(1, 50),
         st.floats(0, 1e4),
         st.floats(1, 1e5),
-        st.lists(st.builds(Option, st.frozensets(st.sampled_from(NAMES), min_size=1, max_size=3), st.floats(0.1, 1e5)), max_size=5).map(tuple),
+        st.lists(
+            st.builds(Option, st.frozensets(st.sampled_from(NAMES), min_size=1, max_size=3), st.floats(0.1, 1e5)), max_size=5
+        ).map(tuple),
     ),
     max_size=8,
 )

@@ -10,11 +10,17 @@ from pgkeel.advisor.cures import LONGEST_TEXT, cure, substituted
     ("text", "cured"),
     [
         ("SELECT 1 FROM a WHERE t > now() - interval $1", "SELECT 1 FROM a WHERE t > now() - CAST($1 AS interval)"),
-        ("SELECT 1 FROM a WHERE t > timestamp with time zone $1", "SELECT 1 FROM a WHERE t > CAST($1 AS timestamp with time zone)"),
+        (
+            "SELECT 1 FROM a WHERE t > timestamp with time zone $1",
+            "SELECT 1 FROM a WHERE t > CAST($1 AS timestamp with time zone)",
+        ),
         ("SELECT 1 FROM a WHERE p = public.money_type $1", "SELECT 1 FROM a WHERE p = CAST($1 AS public.money_type)"),
         ("SELECT 1 FROM a WHERE d = date $1 AND ü = $2", "SELECT 1 FROM a WHERE d = CAST($1 AS date) AND ü = $2"),
         ("SELECT 1 FROM a WHERE t > now() - $1", "SELECT 1 FROM a WHERE t > now() - CAST($1 AS interval)"),
-        ("SELECT 1 FROM a WHERE t > CURRENT_TIMESTAMP - $2", "SELECT 1 FROM a WHERE t > CURRENT_TIMESTAMP - CAST($1 AS interval)"),
+        (
+            "SELECT 1 FROM a WHERE t > CURRENT_TIMESTAMP - $2",
+            "SELECT 1 FROM a WHERE t > CURRENT_TIMESTAMP - CAST($1 AS interval)",
+        ),
         (
             "SELECT date_trunc($1, t), count(*) FROM a GROUP BY date_trunc($2, t) ORDER BY date_trunc($3, t)",
             "SELECT date_trunc($1, t), count(*) FROM a GROUP BY date_trunc($1, t) ORDER BY date_trunc($1, t)",
@@ -45,7 +51,9 @@ def test_different_expressions_keep_different_parameters() -> None:
     assert found.parameters == 2
 
 
-@pytest.mark.parametrize("text", ["VACUUM a", "BEGIN", "SELECT FROM WHERE", "SELECT 1; SELECT 2", "", "SELECT " + "1," * LONGEST_TEXT])
+@pytest.mark.parametrize(
+    "text", ["VACUUM a", "BEGIN", "SELECT FROM WHERE", "SELECT 1; SELECT 2", "", "SELECT " + "1," * LONGEST_TEXT]
+)
 def test_what_is_no_query_is_refused(text: str) -> None:
     assert cure(text) is None
 
@@ -58,4 +66,7 @@ def test_a_plain_statement_stays_as_it_is() -> None:
 
 
 def test_substitution_leaves_strings_and_comments() -> None:
-    assert substituted("SELECT $1, '$1', $$ $1 $$ /* $1 */", lambda _at, number: f"<{number}>") == "SELECT <1>, '$1', $$ $1 $$ /* $1 */"
+    assert (
+        substituted("SELECT $1, '$1', $$ $1 $$ /* $1 */", lambda _at, number: f"<{number}>")
+        == "SELECT <1>, '$1', $$ $1 $$ /* $1 */"
+    )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from pgkeel.advisor.resolve import read_usage
+from pgkeel.advisor.usage import Usage, Use
 from unit.advisor.shop import CATALOG
-
-from pgkeel.advisor.usage import Usage, Use, read_usage
 
 
 def use_of(sql: str, name: str = "Orders") -> Use:
@@ -62,7 +62,9 @@ def test_the_search_path_decides() -> None:
 
 
 def test_expressions_or_patterns_json_and_arrays() -> None:
-    use = use_of('SELECT 1 FROM "Orders" WHERE lower(note) = $1 AND note LIKE $2 AND body @> $3 AND tags && $4 AND (buyer = $5 OR id = $6)')
+    use = use_of(
+        'SELECT 1 FROM "Orders" WHERE lower(note) = $1 AND note LIKE $2 AND body @> $3 AND tags && $4 AND (buyer = $5 OR id = $6)'
+    )
     assert names(use.equal) == ["lower(note)"]
     assert [pattern.text for pattern in use.patterns] == [None]
     assert (names(use.contains), names(use.either)) == (["body", "tags"], ["buyer", "id"])
@@ -79,14 +81,21 @@ def test_constants_for_partial_indexes() -> None:
 
 
 def test_parameters_know_their_columns() -> None:
-    usage: Usage = read_usage('SELECT 1 FROM "Orders" o WHERE o.buyer = $1 AND placed BETWEEN $2 AND $3 AND note LIKE $4 LIMIT $5', CATALOG)
+    usage: Usage = read_usage(
+        'SELECT 1 FROM "Orders" o WHERE o.buyer = $1 AND placed BETWEEN $2 AND $3 AND note LIKE $4 LIMIT $5', CATALOG
+    )
     found = {number: (parameter.column, parameter.role) for number, parameter in usage.parameters.items()}
     assert found == {1: ("buyer", "="), 2: ("placed", ">"), 3: ("placed", "<"), 4: ("note", "like"), 5: ("", "limit")}
 
 
 def test_writes_are_seen() -> None:
     usage = read_usage('UPDATE "Orders" SET total = total + $1 WHERE buyer = $2', CATALOG)
-    assert (usage.kind, usage.reads_only, usage.uses[0].assigned, names(usage.uses[0].equal)) == ("update", False, {"total"}, ["buyer"])
-    assert not read_usage('WITH gone AS (DELETE FROM lines RETURNING order_id) SELECT * FROM gone', CATALOG).reads_only
+    assert (usage.kind, usage.reads_only, usage.uses[0].assigned, names(usage.uses[0].equal)) == (
+        "update",
+        False,
+        {"total"},
+        ["buyer"],
+    )
+    assert not read_usage("WITH gone AS (DELETE FROM lines RETURNING order_id) SELECT * FROM gone", CATALOG).reads_only
     assert read_usage('SELECT 1 FROM "Orders" FOR UPDATE', CATALOG).locks
     assert "pg_sleep" in read_usage('SELECT pg_sleep($1) FROM "Orders"', CATALOG).functions

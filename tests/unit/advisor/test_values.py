@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from pgkeel.advisor.cures import cure
-from pgkeel.advisor.usage import read_usage
+from pgkeel.advisor.resolve import read_usage
 from pgkeel.advisor.values import SETS, bound, chosen_values, is_guess
 from unit.advisor.shop import CATALOG
 
@@ -20,7 +20,9 @@ def test_a_frequent_value_first() -> None:
 
 def test_a_range_has_its_ends_in_order() -> None:
     for choice in range(SETS):
-        low, high = values('SELECT 1 FROM "Orders" WHERE placed >= $1 AND placed < $2', ["timestamp without time zone"] * 2, choice)
+        low, high = values(
+            'SELECT 1 FROM "Orders" WHERE placed >= $1 AND placed < $2', ["timestamp without time zone"] * 2, choice
+        )
         assert low is not None
         assert high is not None
         assert low < high
