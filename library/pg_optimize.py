@@ -140,7 +140,8 @@ RETURN = r"""
 recommendations:
   description: >-
     A row a recommendation: C(fingerprint), C(kind), C(subject), C(statement) (redacted), C(ddl), C(undo), C(source),
-    C(confidence), C(estimated_gain), C(measured_gain), C(worst_query_change), C(write_cost), C(bytes), C(state), C(reason) and more.
+    C(confidence), C(estimated_gain),
+    C(measured_gain), C(worst_query_change), C(write_cost), C(bytes), C(state), C(reason) and more.
   returned: success
   type: list
   elements: dict

@@ -1,4 +1,4 @@
-"""Runs on the lab server as postgres: one workload, advised in three ways and measured. JSON in, JSON out; see bench_advisor.py."""
+"""Runs on the lab server as postgres: workloads advised in three ways and measured. JSON in, JSON out; see bench_advisor.py."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ Times = dict[str, float]
 
 
 def recreate(ground: ProvingGround, name: str, template: str = "") -> None:
+    """A fresh database, or a copy of another."""
     with connect(ground.login()) as session:
         session.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         if template:
@@ -94,15 +95,18 @@ class Generated:
         self.queries = shape.queries(Random(seed), scale)  # noqa: S311 - a choice of queries
 
     def fill(self, ground: ProvingGround) -> None:
+        """Make the tables and their rows."""
         with connect(ground.login(DATABASE)) as session:
             session.execute(self.shape.setup(self.scale))
 
     def exercise(self, ground: ProvingGround) -> None:
+        """Run it once, for pg_stat_statements to see."""
         with connect(ground.login(DATABASE)) as session:
             for text, values in self.queries:
                 session.execute(text, values, prepare=True)
 
     def measure(self, ground: ProvingGround) -> Times:
+        """Run it three times; medians."""
         return run_queries(ground, self.queries, 3)
 
 
@@ -118,6 +122,7 @@ class EdTech:
         self.operations = 600
 
     def fill(self, ground: ProvingGround) -> None:
+        """Make the tables and their rows."""
         with connect(ground.login(DATABASE)) as session:
             load(session, self.size, seed=self.seed, reference=date(2026, 3, 2), schema=self.schema, owner="postgres")
 
@@ -129,15 +134,17 @@ class EdTech:
         return {kind: statistics.median(times) * len(times) for kind, times in found.items()}
 
     def exercise(self, ground: ProvingGround) -> None:
+        """Run it once, for pg_stat_statements to see."""
         self._run(ground)
 
     def measure(self, ground: ProvingGround) -> Times:
+        """Run it three times; medians."""
         runs = [self._run(ground) for _ in range(3)]
         return {kind: statistics.median(run[kind] for run in runs) for kind in runs[0]}
 
 
 def by_pgkeel(
-    connector: Callable[[], Any], workload: Workload, writes: Mapping[Any, Writes], budget: int, given: dict
+    connector: Callable[[], Any], workload: Workload, writes: Mapping[Any, Writes], budget: int, given: dict[str, Any]
 ) -> list[Candidate]:
     """Candidates, choice and proof, as pg_optimize does it: what was rejected is left out."""
     advice = advise(connector, workload, writes, Limits(budget, proof_seconds=given["proof_seconds"]))
@@ -149,13 +156,14 @@ def by_pgkeel(
 
 
 def prepared(connector: Callable[[], Any], workload: Workload) -> tuple[list[Ready], Any]:
+    """The statements made ready, and the catalog."""
     with connector() as session:
         catalog = read_catalog(session)
         return prepare(session, workload.statements, catalog).ready, catalog
 
 
 def by_column(
-    connector: Callable[[], Any], workload: Workload, writes: Mapping[Any, Writes], budget: int, given: dict
+    connector: Callable[[], Any], workload: Workload, writes: Mapping[Any, Writes], budget: int, _given: dict[str, Any]
 ) -> list[Candidate]:
     """One column an index, each judged alone by the planner, the most saving for its size first."""
     statements, catalog = prepared(connector, workload)
@@ -179,6 +187,7 @@ def by_column(
 def filled(
     candidates: list[Candidate], prices: Mapping[str, Price], budget: int, key: Callable[[Candidate], float]
 ) -> list[Candidate]:
+    """As many as fit the budget, the best first."""
     taken, left = [], budget
     for candidate in sorted(candidates, key=key, reverse=True):
         if prices[candidate.index.name].bytes <= left:
@@ -188,7 +197,7 @@ def filled(
 
 
 def by_greedy(
-    connector: Callable[[], Any], workload: Workload, writes: Mapping[Any, Writes], budget: int, given: dict
+    connector: Callable[[], Any], workload: Workload, writes: Mapping[Any, Writes], budget: int, _given: dict[str, Any]
 ) -> list[Candidate]:
     """The planner's word taken for it: the index that lowers the workload's estimated cost most, again and again."""
     statements, catalog = prepared(connector, workload)
@@ -201,6 +210,13 @@ def by_greedy(
 
 
 METHODS = {"pgkeel": by_pgkeel, "single_column": by_column, "greedy_whatif": by_greedy}
+
+
+def ddl(candidate: Candidate) -> str:
+    """Its CREATE INDEX statement."""
+    index = candidate.index
+    relation = sql.Identifier(index.schema, index.table)
+    return create_index(index, name=index.name, relation=relation, concurrently=False).as_string(None)
 
 
 def build(ground: ProvingGround, chosen: Sequence[Candidate]) -> int:
@@ -224,10 +240,12 @@ def build(ground: ProvingGround, chosen: Sequence[Candidate]) -> int:
 
 
 def regressions(before: Times, after: Times) -> list[str]:
+    """Statements that got more than 15 % slower, by more than noise."""
     return [name for name in before if after[name] > before[name] * SLOWER and after[name] - before[name] > NOISE_MS]
 
 
-def bench(ground: ProvingGround, work: Any, given: dict) -> list[dict[str, Any]]:
+def bench(ground: ProvingGround, work: Generated | EdTech, given: dict[str, Any]) -> list[dict[str, Any]]:
+    """One workload: measured as it is, and after each method."""
     begun = time.monotonic()
     recreate(ground, DATABASE)
     with connect(ground.login(DATABASE)) as session:
@@ -242,7 +260,7 @@ def bench(ground: ProvingGround, work: Any, given: dict) -> list[dict[str, Any]]
     with connect(ground.login(DATABASE)) as session:
         writes = read_writes(session)
         tables = session.execute(
-            "SELECT sum(pg_table_size(c.oid))::bigint FROM pg_class c WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+            "SELECT sum(pg_table_size(oid))::bigint FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
         )
         budget = int((tables.fetchone() or (0,))[0] * given["budget_share"])
     recreate(ground, "pristine", DATABASE)
@@ -287,9 +305,10 @@ def bench(ground: ProvingGround, work: Any, given: dict) -> list[dict[str, Any]]
 
 
 def main() -> int:
+    """Everything, JSON in, JSON out."""
     given = json.load(sys.stdin)
     schema = Schema(given["tables_sql"], given["constraints_sql"], given["migrations_sql"])
-    works: list[Any] = [Generated(shape, given["scale"], given["seed"]) for shape in SHAPES]
+    works: list[Generated | EdTech] = [Generated(shape, given["scale"], given["seed"]) for shape in SHAPES]
     works.insert(0, EdTech(given["scale"], given["seed"], schema))
     rows = []
     ground = Ground(

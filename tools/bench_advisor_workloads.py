@@ -1,4 +1,4 @@
-"""Workloads of different shape for the advisor's benchmark, each with data and statements from a seed. Nothing of them is anybody's."""
+"""Workloads of different shape for the advisor's benchmark; data and statements come from a seed and are nobody's."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _star(scale: float) -> str:
     INSERT INTO sale SELECT n, n * 1095 / {facts}, 1 + (hashint4(n) & 65535) % 400, 1 + (hashint4(n + 1) & 1048575) % 8000,
       1 + (hashint4(n + 2) & 1048575) % {int(40_000 * scale)}, 1 + n % 5, (n * 31) % 5000 / 10.0, (ARRAY['web','shop','phone'])[1 + n % 3],
       hashint4(n + 3) % 50 = 0, CASE WHEN n % 10 = 0 THEN 'note ' || md5(n::text) END FROM generate_series(1, {facts}) n;
-    """  # noqa: S608 - numbers
+    """
 
 
 def _star_queries(random: Random, scale: float) -> list[Query]:
@@ -88,7 +88,7 @@ def _mixed(scale: float) -> str:
     INSERT INTO history (tid, bid, aid, delta, mtime, kind)
       SELECT 1 + n % 200, 1 + n % 20, 1 + (hashint4(n) & 1048575) % {accounts}, (hashint4(n) & 1023) - 512, timestamptz '2026-01-01' + n * interval '20 s',
         (ARRAY['deposit','withdrawal','transfer','fee'])[1 + n % 4] FROM generate_series(1, {int(400_000 * scale)}) n;
-    """  # noqa: S608 - numbers
+    """
 
 
 def _mixed_queries(random: Random, scale: float) -> list[Query]:

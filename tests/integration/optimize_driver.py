@@ -214,8 +214,8 @@ def scan(ground: ProvingGround) -> dict:
             )
             script.append(f"CREATE TABLE s{schema}.t{table} (id int PRIMARY KEY, at timestamp, word text, {columns})")
             script.append(
-                f"INSERT INTO s{schema}.t{table} SELECT n, timestamp '2026-01-01' + n * interval '1 min', 'w' || n % 700, {values}"
-                " FROM generate_series(1, 12000) n"
+                f"INSERT INTO s{schema}.t{table} SELECT n, timestamp '2026-01-01' + n * interval '1 min', 'w' || n % 700,"
+                f" {values} FROM generate_series(1, 12000) n"
             )
     script.append("VACUUM ANALYZE")
     fill(ground, ";\n".join(script))

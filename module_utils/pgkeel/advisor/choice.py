@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 from itertools import chain, combinations
 
 EXACT_UP_TO = 10
 """With so few candidates every combination is tried."""
-MOST_ROUNDS = 200
+MOST_EXCHANGED = 120
+"""Candidates, the best alone, that are tried in exchange for a chosen one."""
+MOST_TRIED = 60_000
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class _State:
         """Net milliseconds won by going from one set to another; ``changed`` are the indexes in which they differ."""
         touched = set().union(*(self.affected[name] for name in changed))
         saved = sum(self.queries[n].milliseconds(chosen) - self.queries[n].milliseconds(to) for n in touched)
-        return saved - sum(self.prices[n].write_ms for n in to) + sum(self.prices[n].write_ms for n in chosen)
+        return saved - sum(self.prices[n].write_ms for n in to - chosen) + sum(self.prices[n].write_ms for n in chosen - to)
 
     def bytes(self, chosen: Iterable[str]) -> int:
         return sum(self.prices[name].bytes for name in chosen)
@@ -117,34 +120,53 @@ def described(queries: Sequence[Costed], prices: Mapping[str, Price], chosen: It
 
 
 def _greedy(state: _State, useful: list[str], budget: int, *, by_byte: bool) -> frozenset[str]:
+    """Add what scores best, again and again.
+
+    What a move gains shrinks as others are made, as a rule: only the front of the queue is reckoned anew, and taken when it is
+    still the best.
+    """
     chosen: frozenset[str] = frozenset()
     moves = {frozenset((name,)) for name in useful} | {o.indexes for query in state.queries for o in query.options}
-    while True:
-        best, worth = chosen, 0.0
-        for move in moves:
-            new = move - chosen
-            more = chosen | new
-            if not new or state.bytes(more) > budget:
-                continue
-            gain = state.gain(chosen, new, more)
-            score = gain / max(state.bytes(new), 1) if by_byte else gain
-            if gain > 0 and score > worth:
-                best, worth = more, score
-        if best == chosen:
-            return chosen
-        chosen = best
+    turn = 0
+
+    def score(move: frozenset[str]) -> float:
+        new = move - chosen
+        if not new or state.bytes(chosen | new) > budget:
+            return 0.0
+        gain = state.gain(chosen, new, chosen | new)
+        return gain / max(state.bytes(new), 1) if by_byte else gain
+
+    queue = [(-score(move), turn, sorted(move)) for move in moves]
+    queue = [entry for entry in queue if entry[0] < 0]
+    heapify(queue)
+    while queue:
+        _, when, names = heappop(queue)
+        move = frozenset(names)
+        if when == turn:
+            chosen |= move
+            turn += 1
+            continue
+        now = score(move)
+        if now > 0:
+            heappush(queue, (-now, turn, names))
+    return chosen
 
 
 def _improved(state: _State, chosen: frozenset[str], useful: list[str], budget: int) -> frozenset[str]:
-    for _ in range(MOST_ROUNDS):
+    """Add, drop and exchange single indexes while that helps; bounded, for the workload may know thousands of candidates."""
+    tried = 0
+    alone: frozenset[str] = frozenset()
+    best_alone = sorted(useful, key=lambda name: -state.gain(alone, (name,), frozenset((name,))))[:MOST_EXCHANGED]
+    while tried < MOST_TRIED:
         best, worth = chosen, 1e-9
-        removals: list[frozenset[str]] = [frozenset(), *[frozenset((name,)) for name in chosen]]
+        removals: list[frozenset[str]] = [frozenset(), *[frozenset((name,)) for name in sorted(chosen)]]
         for out in removals:
-            for name in (None, *useful):
+            for name in (None, *best_alone):
                 into = frozenset() if name is None or name in chosen else frozenset((name,))
                 other = (chosen - out) | into
                 if other == chosen or state.bytes(other) > budget:
                     continue
+                tried += 1
                 gain = state.gain(chosen, out | into, other)
                 if gain > worth:
                     best, worth = other, gain

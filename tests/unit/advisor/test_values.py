@@ -50,7 +50,8 @@ def test_binding_quotes_and_casts() -> None:
     cured = cure("SELECT '$1' FROM a WHERE b = $1 AND c = $2 AND d = $3")
     assert cured is not None
     assert bound(cured, ["text", "text", "integer"], ["o'clock", "back\\slash", None]) == (
-        "SELECT '$1' FROM a WHERE b = CAST('o''clock' AS text) AND c = CAST(E'back\\\\slash' AS text) AND d = CAST(NULL AS integer)"
+        "SELECT '$1' FROM a WHERE b = CAST('o''clock' AS text)"
+        " AND c = CAST(E'back\\\\slash' AS text) AND d = CAST(NULL AS integer)"
     )
 
 
