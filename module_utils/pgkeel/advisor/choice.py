@@ -12,7 +12,7 @@ EXACT_UP_TO = 10
 """With so few candidates every combination is tried."""
 MOST_EXCHANGED = 120
 """Candidates, the best alone, that are tried in exchange for a chosen one."""
-MOST_TRIED = 60_000
+MOST_TRIED = 15_000
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,9 @@ from .prepare import Ready, set_path
 
 MOST_CANDIDATES = 28
 """Asked about for one statement."""
-MOST_SINGLES = 300
-"""Statements, those that take the most time, for which every candidate is tried alone."""
+MOST_SINGLES = 150
+"""Statements, those that take the most time, for which every candidate is tried alone, and more than one choice of values."""
+VALUES = 2
 MOST_PEELS = 3
 MOST_CRASHES = 6
 WORTH_LOOKING = 0.97
@@ -80,24 +81,28 @@ class Planner:
         """End the session."""
         self.session.close()
 
-    def plans(self, ready: Ready, indexes: Sequence[Candidate], *, generic: bool = False) -> tuple[float, frozenset[str]] | None:
+    def plans(
+        self, ready: Ready, indexes: Sequence[Candidate], *, generic: bool = False, values: int = VALUES
+    ) -> tuple[float, frozenset[str]] | None:
         """Mean cost over the statement's values, and the names of the pretended indexes that its plans use.
 
         None where it cannot be planned. A crash is survived once: then without the candidate that caused it.
         """
         usable = [candidate for candidate in indexes if candidate.index.name not in self.culprits | self.refused]
         try:
-            return self._plans(ready, usable, generic=generic)
+            return self._plans(ready, usable, generic=generic, values=values)
         except LostError:
             self._find_culprit(ready, usable)
             rest = [candidate for candidate in usable if candidate.index.name not in self.culprits]
             try:
-                return self._plans(ready, rest if rest != usable else [], generic=generic)
+                return self._plans(ready, rest if rest != usable else [], generic=generic, values=values)
             except LostError:
                 self._survive(f"planning statement {ready.statement.query_id}")
                 return None
 
-    def _plans(self, ready: Ready, indexes: Sequence[Candidate], *, generic: bool) -> tuple[float, frozenset[str]] | None:
+    def _plans(
+        self, ready: Ready, indexes: Sequence[Candidate], *, generic: bool, values: int
+    ) -> tuple[float, frozenset[str]] | None:
         if ready.search_path != self._path:
             try:
                 set_path(self.session, ready.search_path)
@@ -105,7 +110,7 @@ class Planner:
                 raise LostError from error
             self._path = ready.search_path
         names = self._pretend(indexes)
-        texts = () if generic else ready.bound
+        texts = () if generic else ready.bound[:values]
         costs: list[float] = []
         used: set[str] = set()
         for text in texts:
@@ -169,7 +174,7 @@ class Planner:
         self._survive(f"HypoPG while planning statement {ready.statement.query_id} with {len(indexes)} candidates")
         for candidate in indexes:
             try:
-                self._plans(ready, [candidate], generic=False)
+                self._plans(ready, [candidate], generic=False, values=1)
             except LostError:
                 self.culprits.add(candidate.index.name)
                 self._survive(f"HypoPG with {candidate.index.describe()}")
@@ -228,13 +233,14 @@ def relevant(ready: Ready, by_table: Mapping[tuple[str, str], Sequence[Candidate
 
 def _costed(planner: Planner, ready: Ready, candidates: list[Candidate], *, singles: bool) -> Costed:
     identity, weight = ready.statement.query_id, ready.statement.total_ms
-    base = planner.plans(ready, [])
+    values = VALUES if singles else 1
+    base = planner.plans(ready, [], values=values)
     if base is None:
         return Costed(identity, weight, 0.0)
     options: dict[frozenset[str], float] = {}
     left = list(candidates)
-    for _ in range(MOST_PEELS):
-        found = planner.plans(ready, left) if left else None
+    for _ in range(MOST_PEELS if singles else 2):
+        found = planner.plans(ready, left, values=values) if left else None
         if found is None or not found[1] or found[0] > base[0] * WORTH_LOOKING:
             break
         options[found[1]] = min(found[0], options.get(found[1], found[0]))
@@ -244,13 +250,13 @@ def _costed(planner: Planner, ready: Ready, candidates: list[Candidate], *, sing
             name = frozenset((candidate.index.name,))
             if name in options:
                 continue
-            found = planner.plans(ready, [candidate])
+            found = planner.plans(ready, [candidate], values=values)
             if found is not None and found[1] and found[0] <= base[0] * WORTH_LOOKING:
                 options[name] = found[0]
     elif options:
         for one in set[str]().union(*options):
             alone = [candidate for candidate in candidates if candidate.index.name == one]
-            found = planner.plans(ready, alone) if frozenset((one,)) not in options else None
+            found = planner.plans(ready, alone, values=values) if frozenset((one,)) not in options else None
             if found is not None and found[1] and found[0] <= base[0] * WORTH_LOOKING:
                 options[frozenset((one,))] = found[0]
     return Costed(identity, weight, base[0], tuple(Option(indexes, cost) for indexes, cost in options.items()))
