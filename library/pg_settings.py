@@ -143,7 +143,7 @@ try:
     from ansible.module_utils.pgkeel.errors import PgkeelError
     from ansible.module_utils.pgkeel.postgres.connect import Login, connect
     from ansible.module_utils.pgkeel.postgres.restart_policy import may_restart
-    from ansible.module_utils.pgkeel.postgres.settings_files import apply, keep, read, render
+    from ansible.module_utils.pgkeel.postgres.settings_files import apply, read, render
     from ansible.module_utils.pgkeel.postgres.settings_plan import (
         effective,
         make_plan,
@@ -207,9 +207,7 @@ def run(module: AnsibleModule) -> dict[str, object]:
                 prove_startup(server, settings, Path(given["proof_dir"]), Path(given["bin_dir"]))
                 proved = True
         if changed and not module.check_mode:
-            if not waiting(server, files):
-                keep(files)
-            apply(connection, texts)
+            apply(connection, texts, keep_first=not waiting(server, files))
     for entry in plan.shadowed:
         module.warn(
             f"{entry['file']} sets {entry['name']} to {entry['effective']}, which overrides the declared {entry['wanted']}."

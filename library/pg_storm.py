@@ -48,10 +48,11 @@ options:
     description: Settings of the cluster for C(direct_tuned), beside a C(max_connections) that admits everybody.
     type: dict
     default: {}
-  pgbouncer_socket:
-    description: Folder of pgbouncer's Unix socket.
-    type: str
-    default: /var/run/postgresql
+  pgbouncer_sockets:
+    description: Folders of pgbouncer's Unix sockets, one for each of its processes; the clients take turns.
+    type: list
+    elements: str
+    default: [/var/run/postgresql]
   pgbouncer_port:
     description: Port of pgbouncer.
     type: int
@@ -121,7 +122,7 @@ def main() -> None:
         "rounds": {"type": "int", "default": 1},
         "seed": {"type": "int", "default": 1},
         "tuned_settings": {"type": "dict", "default": {}},
-        "pgbouncer_socket": {"type": "str", "default": "/var/run/postgresql"},
+        "pgbouncer_sockets": {"type": "list", "elements": "str", "default": ["/var/run/postgresql"]},
         "pgbouncer_port": {"type": "int", "default": 6432},
         "ground_dir": {"type": "path", "default": "/var/lib/postgresql/pgkeel-storm"},
         **CONNECTION_ARGUMENTS,
@@ -134,12 +135,13 @@ def main() -> None:
         module.fail_json(msg=missing_required_lib(MISSING.name or "psycopg"))
     asked = module.params
     server = Login.from_arguments(asked)
-    pgbouncer = Login(host=asked["pgbouncer_socket"], port=asked["pgbouncer_port"], user="pgbouncer")
+    pgbouncer = [Login(host=folder, port=asked["pgbouncer_port"], user="pgbouncer") for folder in asked["pgbouncer_sockets"]]
     plan = Plan(**{name: asked[name] for name in ("clients", "transactions", "seconds", "rounds", "seed", "paths", "arrivals")})
     try:
         if module.check_mode:
             connect(server).close()
-            connect(replace(pgbouncer, database="pgbouncer")).close()
+            for process in pgbouncer:
+                connect(replace(process, database="pgbouncer")).close()
             module.exit_json(changed=False)
         storms = run_storms(
             plan,

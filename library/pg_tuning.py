@@ -81,6 +81,10 @@ options:
   max_clients:
     description: The operator's own choice of pgbouncer's client limit.
     type: int
+  processes:
+    description: Processes of pgbouncer, which share the pool, the reserve and the client limit.
+    type: int
+    default: 1
 attributes:
   check_mode:
     support: full
@@ -110,6 +114,12 @@ pgbouncer:
   returned: success
   type: dict
   sample: {default_pool_size: "18", query_wait_timeout: "15"}
+pgbouncer_processes:
+  description: For each process of pgbouncer its share; one process has all of it.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{default_pool_size: "18", reserve_pool_size: "9", max_db_connections: "27", max_client_conn: "500"}]
 explanation:
   description: One line for each value, for what was left alone, and for what holds between them.
   returned: success
@@ -146,6 +156,7 @@ def main() -> None:
             "statement_timeout": {"type": "int", "default": 60},
             "idle_timeout": {"type": "int", "default": 30},
             **{name: {"type": "int"} for name in ("max_connections", "pool_size", "reserve_size", "max_clients")},
+            "processes": {"type": "int", "default": 1},
         },
         supports_check_mode=True,
     )
@@ -161,7 +172,7 @@ def main() -> None:
         statement_timeout_s=asked["statement_timeout"],
         idle_timeout_s=asked["idle_timeout"],
     )
-    given = Given(asked["max_connections"], asked["pool_size"], asked["reserve_size"], asked["max_clients"])
+    given = Given(asked["max_connections"], asked["pool_size"], asked["reserve_size"], asked["max_clients"], asked["processes"])
     try:
         tuning = tune(machine, demand, given)
     except PgkeelError as error:
@@ -170,6 +181,7 @@ def main() -> None:
         changed=False,
         settings={choice.name: choice.value for choice in tuning.settings},
         pgbouncer={choice.name: choice.value for choice in tuning.pgbouncer},
+        pgbouncer_processes=[share.settings() for share in tuning.pools.shares],
         explanation={
             "postgresql": [choice.explain() for choice in tuning.settings],
             "pgbouncer": [choice.explain() for choice in tuning.pgbouncer],

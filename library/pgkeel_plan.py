@@ -21,6 +21,10 @@ options:
     description: The fact C(pgbouncer_plan).
     type: dict
     default: {}
+  around:
+    description: By role, where it ran, the facts C(toolchain_plan), C(certificate_plan), C(firewall_plan), C(schedule_plan).
+    type: dict
+    default: {}
 attributes:
   check_mode:
     support: full
@@ -43,7 +47,8 @@ plan:
   description:
     - C(settings) (name, old, new, needs), C(shadowed), C(access_rules), C(action) (restart, reload, none), C(restart_policy),
       C(restart_settings), C(waiting), C(roles) (name, action), C(databases), C(privileges) (database, what, subject), C(indexes)
-      (database, name, table, state, reason, bytes), C(pgbouncer), C(creates_cluster), C(empty).
+      (database, name, table, state, reason, bytes), C(pgbouncer), C(creates_cluster), C(packages), C(environment),
+      C(certificate), C(firewall), C(schedule) (release, inventory, jobs), C(empty).
     - A check and the run that follows it have the same plan, but for the sizes of indexes, which a check estimates.
   returned: success
   type: dict
@@ -52,21 +57,26 @@ lines:
   returned: success
   type: list
   elements: str
+headlines:
+  description: The plan in a few words, empty when nothing changes.
+  returned: success
+  type: list
+  elements: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.pgkeel.plan.document import describe, make_document
+from ansible.module_utils.pgkeel.plan.document import describe, headlines, make_document
 
 
 def main() -> None:
     """Run the module."""
-    parts = ("postgresql", "database", "pgbouncer")
+    parts = ("postgresql", "database", "pgbouncer", "around")
     module = AnsibleModule(
         argument_spec={part: {"type": "dict", "default": {}} for part in parts},
         supports_check_mode=True,
     )
     plan = make_document(*(module.params[part] for part in parts))
-    module.exit_json(changed=False, plan=plan, lines=describe(plan, done=not module.check_mode))
+    module.exit_json(changed=False, plan=plan, lines=describe(plan, done=not module.check_mode), headlines=headlines(plan))
 
 
 if __name__ == "__main__":

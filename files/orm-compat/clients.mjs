@@ -6,24 +6,11 @@ import { integer, pgSchema, text } from "drizzle-orm/pg-core";
 import { Kysely, Migrator, PostgresDialect, sql as kyselySql } from "kysely";
 import { PrismaPg } from "@prisma/adapter-pg";
 import pg from "pg";
+import { options, SCHEMA } from "./options.mjs";
+import { deploy } from "./prisma_migrate.mjs";
 import prismaClient from "./node_modules/.compat-client/index.js";
 
-export const SCHEMA = "orm_compat";
-
 class RolledBack extends Error {}
-
-/** The application's own options: pool 20, idle 30 s, connect 5 s, statements and queries 60 s. */
-export function options(url, ca, max = 20) {
-  return {
-    connectionString: url,
-    max,
-    idleTimeoutMillis: 30_000,
-    connectionTimeoutMillis: 5_000,
-    statement_timeout: 60_000,
-    query_timeout: 60_000,
-    ssl: { ca, rejectUnauthorized: true },
-  };
-}
 
 async function rolledBack(work) {
   try {
@@ -149,8 +136,7 @@ export function prisma(url, ca) {
           throw new RolledBack();
         }),
       ),
-    // `prisma migrate` needs a schema engine that npm does not carry: not tried here.
-    migrate: null,
+    migrate: () => deploy(db),
     end: () => db.$disconnect(),
   };
 }

@@ -87,6 +87,16 @@ def test_servers_are_real_and_a_second_run_changes_nothing(lab):
     assert on(lab, "ip -4 -brief address show eth0", "one") != on(lab, "ip -4 -brief address show eth0", "two")
 
 
+def test_a_service_that_is_killed_in_one_server_runs_on_in_the_other(lab):
+    for name in ("one", "two"):
+        on(lab, "systemd-run --quiet --unit twin sleep 600", name)
+    on(lab, "systemctl freeze twin; systemctl kill --kill-whom=cgroup --signal=SIGKILL twin; systemctl thaw twin || true", "one")
+    on(lab, "until ! systemctl is-active --quiet twin; do sleep 0.1; done", "one")
+    assert on(lab, "systemctl is-active twin", "two") == "active"
+    assert on(lab, "pgrep -c -x sleep", "two") == "1"
+    on(lab, "systemctl stop twin", "two")
+
+
 def test_a_killed_server_comes_back_with_its_data(lab):
     on(lab, "echo precious > /root/kept && sync")
     os.kill(nspawn(lab), signal.SIGKILL)

@@ -16,7 +16,7 @@ def declare(server, connection):
 
     yield run
     connection().execute("ALTER SYSTEM RESET ALL")
-    server.run(f"rm -f {CONF_DIR}/8?-test-*.conf && systemctl reload postgresql@17-main && sleep 0.3")
+    server.run(f"rm -f {CONF_DIR}/8?-test-* && systemctl reload postgresql@17-main && sleep 0.3")
 
 
 def files(server) -> str:

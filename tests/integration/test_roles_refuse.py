@@ -17,7 +17,7 @@ def refusal(run) -> str:
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        ({"postgresql_restart": "maybe"}, "value of postgresql_restart must be one of: allowed, never"),
+        ({"postgresql_restart": "maybe"}, "value of postgresql_restart must be one of: allowed, window, never"),
         ({"postgresql_port": "five"}, "postgresql_port"),
         ({"postgresql_repository": "elsewhere"}, "value of postgresql_repository must be one of"),
         ({"toolchain_source": "wheelhouse"}, "toolchain_wheelhouse names no folder"),

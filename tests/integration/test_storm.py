@@ -20,6 +20,8 @@ def test_two_hundred_through_pgbouncer(server, connection):
         assert storm["connect_ms"]["p50"] <= storm["connect_ms"]["p99"] <= storm["connect_ms"]["max"]
         # The pool and its reserve, never a backend for each client.
         assert 1 <= storm["peak_backends"] <= 15
+        assert storm["peak_lookups"] <= 2
+        assert 0 < storm["clients_cpu_share"] < 1
     assert leftovers(connection) == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,9 +13,9 @@ from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
-from ..postgres.connect import Login
 from .distribution import distribution
 from .storm_client import Visit, visit_all
+from .storm_ticket import Ticket
 
 Arrival = Literal["burst", "poisson", "cold"]
 ARRIVALS: tuple[Arrival, ...] = ("burst", "poisson", "cold")
@@ -32,6 +33,8 @@ class Sample:
     backends: int
     waiting: int
     """Clients that wait in pgbouncer for a server connection; 0 without a pooler."""
+    lookups: int = 0
+    """Backends over which pgbouncer looks logins up; not among the others."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,11 @@ class Storm:
     """Seconds from the first arrival until the last client has left."""
     peak_backends: int
     peak_waiting: int
+    peak_lookups: int
     cpu_share: float
     """Of all cores of the machine, clients included; 1.0 is all of it."""
+    clients_share: float
+    """The part of it that the clients took, who are elsewhere in real life."""
     rounds: int = 1
     """How often the clients came; ``visits`` are those of all rounds."""
 
@@ -68,7 +74,9 @@ class Storm:
             "drain_s": round(self.drain, 2),
             "peak_waiting": self.peak_waiting,
             "peak_backends": self.peak_backends,
+            "peak_lookups": self.peak_lookups,
             "cpu_share": round(self.cpu_share, 2),
+            "clients_cpu_share": round(self.clients_share, 2),
         }
 
 
@@ -86,7 +94,7 @@ def arrival_times(arrival: Arrival, clients: int, seconds: float, seed: int) -> 
 def run_storm(
     path: str,
     arrival: Arrival,
-    login: Login,
+    tickets: Sequence[Ticket],
     *,
     clients: int,
     transactions: int,
@@ -99,14 +107,16 @@ def run_storm(
     with ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("fork")) as pool:
         began_at = time.monotonic() + LEAD_SECONDS
         plan = [(number, began_at + offset) for number, offset in enumerate(offsets)]
-        futures = [pool.submit(visit_all, login, plan[part::PROCESSES], transactions) for part in range(PROCESSES)]
+        futures = [pool.submit(visit_all, tickets, plan[part::PROCESSES], transactions) for part in range(PROCESSES)]
         time.sleep(max(0.0, began_at - time.monotonic()))
         before, samples = _cpu_ticks(), [sample()]
         while not all(future.done() for future in futures):
             time.sleep(SAMPLE_SECONDS)
             samples.append(sample())
         after = _cpu_ticks()
-        visits = tuple(found for future in futures for found in future.result())
+        watched = time.monotonic() - began_at
+        outcomes = [future.result() for future in futures]
+    visits = tuple(visit for visits, _ in outcomes for visit in visits)
     busy, total = (late - early for early, late in zip(before, after, strict=True))
     return Storm(
         path,
@@ -116,7 +126,9 @@ def run_storm(
         drain=max(visit.ended_at for visit in visits) - began_at,
         peak_backends=max(each.backends for each in samples),
         peak_waiting=max(each.waiting for each in samples),
+        peak_lookups=max(each.lookups for each in samples),
         cpu_share=busy / total if total else 0.0,
+        clients_share=sum(cpu for _, cpu in outcomes) / (watched * (os.cpu_count() or 1)),
     )
 
 
@@ -128,7 +140,9 @@ def merge(storms: Sequence[Storm]) -> Storm:
         drain=max(storm.drain for storm in storms),
         peak_backends=max(storm.peak_backends for storm in storms),
         peak_waiting=max(storm.peak_waiting for storm in storms),
+        peak_lookups=max(storm.peak_lookups for storm in storms),
         cpu_share=sum(storm.cpu_share for storm in storms) / len(storms),
+        clients_share=sum(storm.clients_share for storm in storms) / len(storms),
         rounds=len(storms),
     )
 

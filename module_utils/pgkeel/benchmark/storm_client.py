@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.rows import TupleRow
 
-from ..postgres.connect import Login
+from .storm_ticket import Ticket
 
 STUDENTS = 1000
 """Rows of the table that clients log in to."""
@@ -51,7 +51,7 @@ def sqlstate(error: psycopg.Error) -> str:
     return next((state for pattern, state in _REFUSALS if pattern.search(str(error))), LOST)
 
 
-def visit(login: Login, arrives_at: float, transactions: int, number: int) -> Visit:
+def visit(ticket: Ticket, arrives_at: float, transactions: int, number: int) -> Visit:
     """Wait for the arrival (monotonic clock), connect, commit that many transactions one after the other, leave."""
     time.sleep(max(0.0, arrives_at - time.monotonic()))
     began = time.monotonic()
@@ -60,17 +60,8 @@ def visit(login: Login, arrives_at: float, transactions: int, number: int) -> Vi
     committed: list[float] = []
     error = ""
     try:
-        with psycopg.connect(
-            host=login.host,
-            port=login.port,
-            user=login.user,
-            password=login.password,
-            dbname=login.database,
-            connect_timeout=login.connect_timeout,
-            autocommit=True,
-            # Unnamed statements, as node-postgres sends them.
-            prepare_threshold=None,
-        ) as connection:
+        # Unnamed statements, as node-postgres sends them.
+        with psycopg.connect(**ticket.parameters(), autocommit=True, prepare_threshold=None) as connection:
             connected = time.monotonic() - began
             for round_ in range(transactions):
                 started = time.monotonic()
@@ -91,15 +82,23 @@ def _log_in(connection: psycopg.Connection[TupleRow], student: int) -> None:
         connection.execute("INSERT INTO event (student_id, kind) VALUES (%s, 'log_in')", [identifier])
 
 
-def visit_all(login: Login, arrivals: Sequence[tuple[int, float]], transactions: int) -> list[Visit]:
-    """All clients of one process, a thread each; ``arrivals`` are numbers and times on the monotonic clock."""
+def visit_all(tickets: Sequence[Ticket], arrivals: Sequence[tuple[int, float]], transactions: int) -> tuple[list[Visit], float]:
+    """All clients of one process, a thread each; ``arrivals`` are numbers and times on the monotonic clock.
+
+    A client's number chooses its ticket; several differ in where they lead, as the processes of one pgbouncer do. The second
+    value is the CPU time of it all in seconds: what the clients themselves cost.
+    """
     visits: list[Visit] = []
+    began = time.process_time()
     threads = [
-        threading.Thread(target=lambda number=number, at=at: visits.append(visit(login, at, transactions, number)), daemon=True)
+        threading.Thread(
+            target=lambda number=number, at=at: visits.append(visit(tickets[number % len(tickets)], at, transactions, number)),
+            daemon=True,
+        )
         for number, at in arrivals
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return visits
+    return visits, time.process_time() - began

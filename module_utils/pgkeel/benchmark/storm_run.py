@@ -35,7 +35,7 @@ class Plan:
 
 
 def run_storms(
-    plan: Plan, *, server: Login, pgbouncer: Login, base_dir: Path, tuned_settings: Mapping[str, str]
+    plan: Plan, *, server: Login, pgbouncer: Sequence[Login], base_dir: Path, tuned_settings: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """Rows of storm.json, one a scenario, in the order of the plan. Raises PgkeelError when a stage cannot be set."""
     for name, most in MOST.items():
@@ -57,7 +57,7 @@ def _round(path: str, arrival: Arrival, stage: Stage, plan: Plan, seed: int) -> 
     return run_storm(
         path,
         arrival,
-        stage.login,
+        stage.tickets,
         clients=plan.clients,
         transactions=plan.transactions,
         seconds=plan.seconds,
@@ -67,7 +67,7 @@ def _round(path: str, arrival: Arrival, stage: Stage, plan: Plan, seed: int) -> 
 
 
 def _stage(
-    path: str, plan: Plan, *, server: Login, pgbouncer: Login, base_dir: Path, tuned_settings: Mapping[str, str]
+    path: str, plan: Plan, *, server: Login, pgbouncer: Sequence[Login], base_dir: Path, tuned_settings: Mapping[str, str]
 ) -> AbstractContextManager[Stage]:
     match path:
         case "direct_default":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from ..postgres.connect import Login, connect
 from ..postgres.proving_ground import Ground, Locale, proving_ground
 from .storm import Sample
 from .storm_client import STUDENTS
+from .storm_ticket import Keys, Ticket, make_keys
 
 NAME = "pgkeel_storm"
 """Of the throwaway role and database."""
@@ -31,7 +32,8 @@ Connection = psycopg.Connection[TupleRow]
 class Stage:
     """Everything that a storm needs to know of a path."""
 
-    login: Login
+    tickets: tuple[Ticket, ...]
+    """One for each process of a pooler; clients take turns."""
     sample: Callable[[], Sample]
     warm: Callable[[], None]
     """Have server connections ready, where the path keeps any."""
@@ -54,51 +56,66 @@ def direct_stage(base_dir: Path, settings: Mapping[str, str], max_connections: i
             for setting in ("fsync", "autovacuum"):
                 admin.execute(sql.SQL("ALTER SYSTEM SET {} = on").format(sql.Identifier(setting)))
             admin.execute("SELECT pg_reload_conf()")
-            password = _furnish(admin, running.login())
-            login = replace(running.login(NAME), user=NAME, password=password, connect_timeout=CONNECT_SECONDS)
+            keys = _furnish(admin, running.login())
+            ticket = Ticket(replace(running.login(NAME), user=NAME, connect_timeout=CONNECT_SECONDS), keys)
 
             def sample() -> Sample:
                 return Sample(_backends(admin), waiting=0)
 
-            yield Stage(login, sample, warm=lambda: None, chill=lambda: None)
+            yield Stage((ticket,), sample, warm=lambda: None, chill=lambda: None)
 
 
 @contextmanager
-def pooled_stage(server: Login, pgbouncer: Login) -> Iterator[Stage]:
+def pooled_stage(server: Login, pgbouncer: Sequence[Login]) -> Iterator[Stage]:
     """A throwaway role and database on the real server, reached through the real pgbouncer; both are dropped afterwards.
 
-    ``server`` is a superuser's login, ``pgbouncer`` that of its administration console. What a killed run left is dropped first.
-    Raises PgkeelError when one of them cannot be reached.
+    ``server`` is a superuser's login, ``pgbouncer`` those of its administration console, one a process. What a killed run left is
+    dropped first. Raises PgkeelError when one of them cannot be reached.
     """
-    with connect(server) as admin, connect(replace(pgbouncer, database="pgbouncer")) as console:
+    with ExitStack() as stack:
+        admin = stack.enter_context(connect(server))
+        consoles = [stack.enter_context(connect(replace(process, database="pgbouncer"))) for process in pgbouncer]
         _clear(admin)
-        password = _furnish(admin, server)
-        login = replace(pgbouncer, user=NAME, password=password, database=NAME, connect_timeout=CONNECT_SECONDS)
+        keys = _furnish(admin, server)
+        doors = [replace(process, user=NAME, database=NAME, connect_timeout=CONNECT_SECONDS) for process in pgbouncer]
+        tickets = tuple(Ticket(door, keys) for door in doors)
 
         def sample() -> Sample:
-            # The console speaks the simple protocol only, and its columns differ between versions.
-            pools = psycopg.ClientCursor(console).execute("SHOW POOLS")
-            names = [column.name for column in pools.description or ()]
-            waiting = sum(row[names.index("cl_waiting")] for row in pools.fetchall() if row[names.index("database")] == NAME)
-            return Sample(_backends(admin), waiting)
+            return Sample(_backends(admin), sum(map(_waiting, consoles)), _lookups(admin, pgbouncer[0].user))
 
         def chill() -> None:
             admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [NAME])
 
         def warm() -> None:
-            held = [connect(login) for _ in range(SPARE_CONNECTIONS)]
-            for connection in held:
-                connection.execute("SELECT 1")
-                connection.close()
+            # At the same time, or one server connection would serve them all.
+            with ThreadPoolExecutor(SPARE_CONNECTIONS) as threads:
+                list(threads.map(_stay_a_moment, [tickets[number % len(tickets)] for number in range(SPARE_CONNECTIONS)]))
 
         try:
-            yield Stage(login, sample, warm, chill)
+            yield Stage(tickets, sample, warm, chill)
         finally:
             _clear(admin)
 
 
+def _stay_a_moment(ticket: Ticket) -> None:
+    with psycopg.connect(**ticket.parameters()) as connection:
+        connection.execute("SELECT pg_sleep(0.2)")
+
+
+def _waiting(console: Connection) -> int:
+    # The console speaks the simple protocol only, and its columns differ between versions.
+    pools = psycopg.ClientCursor(console).execute("SHOW POOLS")
+    names = [column.name for column in pools.description or ()]
+    return sum(row[names.index("cl_waiting")] for row in pools.fetchall() if row[names.index("database")] == NAME)
+
+
 def _backends(admin: Connection) -> int:
     row = admin.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [NAME]).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _lookups(admin: Connection, user: str) -> int:
+    row = admin.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = %s", [user]).fetchone()
     return int(row[0]) if row else 0
 
 
@@ -107,12 +124,11 @@ def _clear(admin: Connection) -> None:
     admin.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(NAME)))
 
 
-def _furnish(admin: Connection, server: Login) -> str:
-    """Make the role, the database and its tables; returns the role's password, which the server has seen as a verifier only."""
-    password = secrets.token_urlsafe(24)
-    verifier = admin.pgconn.encrypt_password(password.encode(), NAME.encode(), b"scram-sha-256").decode()
+def _furnish(admin: Connection, server: Login) -> Keys:
+    """Make the role, the database and its tables; returns the role's keys, of which the server has seen the verifier only."""
+    keys = make_keys()
     try:
-        admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(NAME), sql.Literal(verifier)))
+        admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(NAME), sql.Literal(keys.verifier)))
         admin.execute(sql.SQL("ALTER ROLE {} SET statement_timeout = '60s'").format(sql.Identifier(NAME)))
         admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(NAME), sql.Identifier(NAME)))
         with connect(replace(server, database=NAME)) as inside:
@@ -121,7 +137,7 @@ def _furnish(admin: Connection, server: Login) -> str:
         raise PgkeelError(
             f"The storm's database could not be made: {str(error).splitlines()[0]}", "Check the disk, then run it again"
         ) from error
-    return password
+    return keys
 
 
 def _make_tables(inside: Connection) -> None:

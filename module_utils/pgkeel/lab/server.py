@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import PgkeelError
+from .control_group import enter_group, remove_group
 from .identity import FIRST_SERVER, Lab, check_server_name
 from .kernel import end_namespace, end_processes, mounts_below, processes_with, run, unmount_below
 from .network import attach_server, detach_server
@@ -114,6 +115,7 @@ def _take_apart(lab: Lab, name: str, *, patience: float) -> bool:
         changed = end_processes(_container_argument(lab, name), patience=patience)
     # Its init outlives an nspawn that was killed; the machine's processes end with it.
     changed |= end_namespace(lab.namespace(name))
+    changed |= remove_group(lab.namespace(name))
     changed |= detach_server(lab, name)
     changed |= unmount_below(lab.server_state(name))
     for leftover in (Path("/run/systemd/nspawn/propagate") / lab.namespace(name),):
@@ -185,7 +187,12 @@ def _boot(lab: Lab, name: str, address: str) -> None:
     environment = {**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
     with log.open("wb") as console:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, env=environment, start_new_session=True
+            enter_group(lab.namespace(name), command),
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=console,
+            env=environment,
+            start_new_session=True,
         )
     deadline = time.monotonic() + _BOOT_SECONDS
     while not _ssh_answers(address):

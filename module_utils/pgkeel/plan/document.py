@@ -7,19 +7,27 @@ from typing import Any
 
 from ..report.humanize import size
 from .privileges import lacks_of_new
+from .system import changes_system, describe_system, make_system
 
 BUILT = frozenset({"built", "rebuilt", "repaired", "dropped"})
 Plan = dict[str, Any]
 
 
-def make_document(postgresql: Mapping[str, Any], database: Mapping[str, Any], pgbouncer: Mapping[str, Any]) -> Plan:
+def make_document(
+    postgresql: Mapping[str, Any],
+    database: Mapping[str, Any],
+    pgbouncer: Mapping[str, Any],
+    around: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Plan:
     """Join what the roles found into a JSON-serialisable mapping.
 
     ``postgresql`` has ``creates``, ``settings`` (name, old, new, needs), ``shadowed``, ``access_rules``, ``policy`` and
     ``restart_now``; ``database`` has ``roles`` (changed ones), ``known_roles``, ``databases`` (new ones), ``indexes`` (by
     database) and either ``lacks`` (by database) or, for a new server, ``declared``; ``pgbouncer`` has ``installs`` and
-    ``changed``. Each may be empty where its role did not run.
+    ``changed``; ``around`` are the facts of the other roles, as ``make_system`` takes them. Each may be empty where its role
+    did not run.
     """
+    system = make_system({**(around or {}), "postgresql": postgresql, "pgbouncer": pgbouncer})
     settings = list(postgresql.get("settings", []))
     restart = [change["name"] for change in settings if change["needs"] == "restart"]
     reload = [change["name"] for change in settings if change["needs"] == "reload"]
@@ -31,7 +39,11 @@ def make_document(postgresql: Mapping[str, Any], database: Mapping[str, Any], pg
         "shadowed": list(postgresql.get("shadowed", [])),
         "access_rules": access_rules,
         # The stronger one wins: a restart loads everything that a reload does.
-        "action": "restart" if restart_now else "reload" if reload or restart or access_rules else "none",
+        "action": "restart"
+        if restart_now
+        else "reload"
+        if reload or restart or access_rules or system["certificate"] == "make"
+        else "none",
         "restart_policy": postgresql.get("policy", ""),
         "restart_settings": restart,
         "waiting": [] if restart_now else restart,
@@ -40,9 +52,10 @@ def make_document(postgresql: Mapping[str, Any], database: Mapping[str, Any], pg
         "privileges": _privileges(database),
         "indexes": _indexes(database),
         "pgbouncer": "install" if pgbouncer.get("installs") else "change" if pgbouncer.get("changed") else "none",
+        **system,
     }
     parts = ("creates_cluster", "settings", "access_rules", "roles", "databases", "privileges", "indexes")
-    plan["empty"] = not any(plan[part] for part in parts) and plan["pgbouncer"] == "none"
+    plan["empty"] = not any(plan[part] for part in parts) and plan["pgbouncer"] == "none" and not changes_system(system)
     return plan
 
 
@@ -80,7 +93,8 @@ def describe(plan: Plan, *, done: bool) -> list[str]:
     """The plan in lines for people; ``done`` puts it in the past."""
     if plan["empty"]:
         return ["Nothing changes." if not done else "Nothing changed."]
-    lines = ["The server gets a new PostgreSQL cluster."] if plan["creates_cluster"] else []
+    lines = describe_system(plan)
+    lines += ["The server gets a new PostgreSQL cluster."] if plan["creates_cluster"] else []
     for needs in ("restart", "reload"):
         changes = [change for change in plan["settings"] if change["needs"] == needs]
         if changes:
@@ -96,6 +110,17 @@ def describe(plan: Plan, *, done: bool) -> list[str]:
     if plan["pgbouncer"] != "none":
         lines.append("pgbouncer is installed." if plan["pgbouncer"] == "install" else "pgbouncer's configuration changes.")
     return lines
+
+
+def headlines(plan: Plan) -> list[str]:
+    """The plan in a few words, for a reader who wants to know what kind of changes there were."""
+    counted = ("settings", "roles", "databases", "privileges", "indexes")
+    found = [f"{part}: {len(plan[part])}" for part in counted if plan[part]]
+    found += ["access rules"] if plan["access_rules"] else []
+    found += [part for part in ("pgbouncer", "environment", "certificate", "firewall") if plan[part] != "none"]
+    found += ["schedule"] if any(plan["schedule"].values()) else []
+    found += [f"packages {' '.join(plan['packages'])}"] if plan["packages"] else []
+    return found
 
 
 def _arrow(change: Mapping[str, Any]) -> str:

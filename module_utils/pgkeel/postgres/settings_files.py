@@ -95,12 +95,15 @@ def put_back(paths: Sequence[Path], *, check: bool = False) -> list[Path]:
     return changed
 
 
-def apply(connection: psycopg.Connection[TupleRow], texts: Mapping[Path, str]) -> None:
-    """Write files and let PostgreSQL read them, without loading them; put the old ones back when it cannot.
+def apply(connection: psycopg.Connection[TupleRow], texts: Mapping[Path, str], *, keep_first: bool = False) -> None:
+    """Write files and let PostgreSQL read them, without loading them; put everything back when it cannot.
 
-    Raises PgkeelError with PostgreSQL's own remark.
+    ``keep_first`` keeps the old ones for ``put_back``. Raises PgkeelError with PostgreSQL's own remark.
     """
-    before = {path: read(path) for path in texts}
+    touched = [*texts, *map(last_started, texts)] if keep_first else list(texts)
+    before = {path: read(path) if path.exists() else None for path in touched}
+    if keep_first:
+        keep(list(texts))
     for path, text in texts.items():
         replace(path, text)
     server = read_server(connection)
@@ -108,11 +111,11 @@ def apply(connection: psycopg.Connection[TupleRow], texts: Mapping[Path, str]) -
     unread = [path for path in texts if not any(Path(entry.file) == path for entry in server.entries) and " = " in texts[path]]
     if not broken and not unread:
         return
-    for path, text in before.items():
-        if text:
-            replace(path, text)
-        else:
+    for path, old in before.items():
+        if old is None:
             path.unlink(missing_ok=True)
+        else:
+            replace(path, old)
     if broken:
         cause = f"PostgreSQL cannot load the new settings: {broken[0].error} in {broken[0].file}, line {broken[0].line}"
         raise PgkeelError(cause, "The previous files are back in place; correct the setting and run again")

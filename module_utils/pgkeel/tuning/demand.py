@@ -63,6 +63,8 @@ class Given:
     pool_size: int | None = None
     reserve_size: int | None = None
     max_clients: int | None = None
+    processes: int = 1
+    """Of pgbouncer; the sizes are those of all of them together."""
 
 
 def check_demand(machine: Machine, demand: Demand, given: Given) -> None:

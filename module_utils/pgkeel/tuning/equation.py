@@ -53,6 +53,7 @@ def tune(machine: Machine, demand: Demand, given: Given | None = None) -> Tuning
             f"<= {pools.max_connections}",
             f"clients: {demand.clients} of the applications + a burst of {demand.burst_clients} <= {pools.max_clients}",
             f"waiting: a burst drains in {pools.drain_s:.1f} s <= query_wait_timeout of {pools.wait_timeout_s} s",
+            *_processes(pools),
         ),
         pools=pools,
         memory=memory,
@@ -67,6 +68,14 @@ def _connections(pools: Pools, demand: Demand, given: Given) -> tuple[Choice, ..
         "superusers; not below PostgreSQL's own 100 where there are 20 MiB of memory for each"
     )
     return (Choice("max_connections", str(pools.max_connections), why),)
+
+
+def _processes(pools: Pools) -> tuple[str, ...]:
+    if len(pools.shares) == 1:
+        return ()
+    connections = " + ".join(str(share.per_database) for share in pools.shares)
+    clients = " + ".join(str(share.max_clients) for share in pools.shares)
+    return (f"processes: {connections} server connections = {pools.per_database}, {clients} clients = {pools.max_clients}",)
 
 
 def _memory(memory: Memory) -> tuple[Choice, ...]:

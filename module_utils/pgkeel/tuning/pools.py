@@ -12,13 +12,14 @@ from math import ceil
 from ..errors import PgkeelError
 from .choice import Choice
 from .demand import Demand, Given, Machine
+from .processes import Share, check_processes, divide, most_at_one
 
 IDLE_SHARE = 0.5
 """Share of a transaction in which the server waits for the next statement: an ORM's transactions take round trips."""
 SUPERUSER_RESERVED = 3
 """PostgreSQL's own default of superuser_reserved_connections."""
 LOOKUPS = 2
-"""Connections of pgbouncer's own, for auth_query; two while one is being replaced."""
+"""Connections of a pgbouncer process's own, for auth_query; its configuration gives them a pool of that size."""
 CUSTOMARY_CONNECTIONS = 100
 """PostgreSQL's default: an application that still comes directly does not lose room when pgkeel arrives."""
 MEMORY_PER_CUSTOMARY_MB = 20
@@ -39,6 +40,8 @@ class Pools:
     backlog: int
     drain_s: float
     """Seconds until the last client of a burst is served."""
+    shares: tuple[Share, ...]
+    """Of each pgbouncer process; together they are the sizes above."""
 
 
 def reckon_pools(machine: Machine, demand: Demand, given: Given) -> Pools:
@@ -48,28 +51,25 @@ def reckon_pools(machine: Machine, demand: Demand, given: Given) -> Pools:
     pool = given.pool_size or min(max(ceil(busy / (1 - IDLE_SHARE)), arriving), demand.clients)
     reserve = ceil(pool / 2) if given.reserve_size is None else given.reserve_size
     per_database = pool + reserve
-    needed = demand.databases * per_database + LOOKUPS + demand.direct_connections + SUPERUSER_RESERVED
+    check_processes(given.processes, pool)
+    lookups = LOOKUPS * given.processes
+    needed = demand.databases * per_database + lookups + demand.direct_connections + SUPERUSER_RESERVED
     max_connections = given.max_connections or max(
         needed, min(CUSTOMARY_CONNECTIONS, machine.memory_mb // MEMORY_PER_CUSTOMARY_MB)
     )
     if max_connections < needed:
         raise PgkeelError(
             f"max_connections is {max_connections}, but {needed} are needed: pgbouncer's pool of {pool} and reserve of {reserve} "
-            f"for {demand.databases} database(s), {LOOKUPS} lookups, {demand.direct_connections} direct connections and "
+            f"for {demand.databases} database(s), {lookups} lookups, {demand.direct_connections} direct connections and "
             f"{SUPERUSER_RESERVED} for superusers",
             "Raise max_connections or shrink the pool; nothing was changed",
         )
-    # Twice, because while a new release is rolled out the old processes still hold theirs.
-    expected = 2 * (demand.clients + demand.burst_clients)
-    max_clients = given.max_clients or max(500, ceil(expected / 100) * 100)
-    if max_clients < demand.clients + demand.burst_clients:
-        raise PgkeelError(
-            f"max_client_conn is {max_clients}, but the applications hold {demand.clients} connections and a burst brings "
-            f"{demand.burst_clients} more",
-            "Raise it; nothing was changed",
-        )
+    max_clients = _client_limit(demand, given)
+    shares = divide(pool, reserve, max_clients, given.processes)
     wait_timeout_s = max(demand.connect_timeout_s, demand.statement_timeout_s // 4)
-    drain_s = demand.burst_clients * demand.transaction_ms / 1000 / pool
+    # The process that gets most of the burst has an even share of the pool.
+    crowd = most_at_one(demand.burst_clients, given.processes)
+    drain_s = crowd * demand.transaction_ms / 1000 / min(share.pool for share in shares)
     if drain_s > wait_timeout_s:
         raise PgkeelError(
             f"A burst of {demand.burst_clients} clients at {demand.transaction_ms:g} ms takes {drain_s:.1f} s through a pool of "
@@ -85,7 +85,27 @@ def reckon_pools(machine: Machine, demand: Demand, given: Given) -> Pools:
         wait_timeout_s=wait_timeout_s,
         backlog=max(1024, 4 * demand.burst_clients),
         drain_s=drain_s,
+        shares=shares,
     )
+
+
+def _client_limit(demand: Demand, given: Given) -> int:
+    """Clients of all processes together. Raises PgkeelError when the operator's number is too small."""
+    least = demand.clients + demand.burst_clients
+    if given.processes > 1:
+        # Each has an even share of the limit, and must stand an uneven one of the clients.
+        least = given.processes * most_at_one(least, given.processes)
+    # Twice, because while a new release is rolled out the old processes still hold theirs.
+    expected = max(2 * (demand.clients + demand.burst_clients), least)
+    max_clients = given.max_clients or max(500, ceil(expected / 100) * 100)
+    if max_clients < least:
+        uneven = f", unevenly spread over {given.processes} processes" if given.processes > 1 else ""
+        raise PgkeelError(
+            f"max_client_conn is {max_clients}, but {least} are needed: the applications hold {demand.clients} connections and a "
+            f"burst brings {demand.burst_clients} more{uneven}",
+            "Raise it; nothing was changed",
+        )
+    return max_clients
 
 
 def explain_pools(pools: Pools, machine: Machine, demand: Demand, given: Given) -> tuple[Choice, ...]:

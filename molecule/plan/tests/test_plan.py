@@ -30,10 +30,16 @@ def test_there_was_something_to_predict(plans):
     assert done["databases"] == ["edtech"]
     assert {"database": "edtech", "what": "extension", "subject": "pg_stat_statements"} in done["privileges"]
     assert done["pgbouncer"] == "install"
+    assert {"postgresql-17", "pgbouncer"} <= set(done["packages"])
+    assert (done["environment"], done["certificate"], done["firewall"]) == ("build", "make", "set")
+    assert [row["job"] for row in done["schedule"]["jobs"] if row["action"] == "set"] == ["audit", "backup", "drill"]
+    assert (done["schedule"]["release"], done["schedule"]["inventory"]) == (True, True)
 
 
 def test_the_second_check_has_nothing_left(plans):
     assert plans["after"]["empty"] is True, plans["after"]
+    # Nor does any task of it that the plan might not know of.
+    assert json.loads((FOLDER / "record.json").read_text())["changed"] == []
 
 
 def test_what_was_predicted_is_what_postgresql_runs_with(host, plans):

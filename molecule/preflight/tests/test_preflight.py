@@ -64,7 +64,8 @@ def role(extra):
     done = ansible(
         "ansible-playbook", "playbooks/site.yml", "--limit", "preflight", "--tags", "postgresql", "-e", json.dumps(extra)
     )
-    return done.returncode, " ".join(done.stdout.split())
+    # Molecule has Ansible write failures to standard error.
+    return done.returncode, " ".join((done.stdout + done.stderr).split())
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """Arrivals, percentiles, SQLSTATEs and the verdict of a storm."""
 
+import base64
+import hashlib
+import re
 from itertools import pairwise
 
 import psycopg
@@ -9,6 +12,9 @@ from hypothesis import strategies as st
 from pgkeel.benchmark.distribution import distribution
 from pgkeel.benchmark.storm import Storm, arrival_times, judge, merge
 from pgkeel.benchmark.storm_client import Visit, sqlstate
+from pgkeel.benchmark.storm_ticket import Ticket, make_keys
+from pgkeel.errors import PgkeelError
+from pgkeel.postgres.connect import Login
 
 
 def row(path="pgbouncer", arrival="burst", p99=100.0, **errors):
@@ -66,7 +72,7 @@ def test_a_row_counts_each_client_once():
         Visit(0.02, (0.003,), 0.023, "57014", 101.0),
         Visit(None, (), None, "53300", 100.1),
     )
-    found = Storm("pgbouncer", "burst", 3, visits, 1.0, 10, 2, 0.5).as_dict()
+    found = Storm("pgbouncer", "burst", 3, visits, 1.0, 10, 2, 1, 0.5, 0.2).as_dict()
     assert found["success_rate"] == 0.3333
     assert found["errors"] == {"53300": 1, "57014": 1}
     assert found["transactions"] == 3
@@ -77,10 +83,13 @@ def test_a_row_counts_each_client_once():
 
 def test_rounds_are_judged_together():
     good, bad = Visit(0.01, (0.002,), 0.012, "", 100.5), Visit(None, (), None, "53300", 100.1)
-    merged = merge([Storm("x", "burst", 1, (good,), 1.0, 10, 2, 0.4), Storm("x", "burst", 1, (bad,), 2.0, 9, 3, 0.6)])
+    merged = merge(
+        [Storm("x", "burst", 1, (good,), 1.0, 10, 2, 2, 0.4, 0.1), Storm("x", "burst", 1, (bad,), 2.0, 9, 3, 1, 0.6, 0.3)]
+    )
     found = merged.as_dict()
     assert (found["clients"], found["rounds"], found["success_rate"], found["errors"]) == (1, 2, 0.5, {"53300": 1})
     assert (found["drain_s"], found["peak_backends"], found["peak_waiting"], found["cpu_share"]) == (2.0, 10, 3, 0.5)
+    assert (found["peak_lookups"], found["clients_cpu_share"]) == (2, 0.2)
 
 
 def test_a_good_storm_is_silent():
@@ -103,3 +112,19 @@ def test_direct_connections_that_failed_compare_with_nothing():
 )
 def test_a_bad_storm_is_named(rows, problem):
     assert problem in judge(rows)[0]
+
+
+def test_the_keys_are_those_of_the_verifier():
+    """RFC 5802: the server stores H(ClientKey), and both know the ServerKey. Neither is shown by accident."""
+    keys = make_keys()
+    iterations, salt, stored, server = re.fullmatch(r"SCRAM-SHA-256\$(\d+):(.+)\$(.+):(.+)", keys.verifier).groups()
+    assert base64.b64encode(hashlib.sha256(base64.b64decode(keys.client_key)).digest()).decode() == stored
+    assert (iterations, len(base64.b64decode(salt)), server) == ("4096", 16, keys.server_key)
+    assert keys.client_key not in repr(Ticket(Login(), keys))
+    assert make_keys().verifier != keys.verifier
+
+
+def test_a_libpq_that_takes_no_keys_is_named(monkeypatch):
+    monkeypatch.setattr(psycopg.pq, "version", lambda: 170005)
+    with pytest.raises(PgkeelError, match="needs libpq 18, and psycopg brings 17"):
+        make_keys()

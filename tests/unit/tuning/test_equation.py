@@ -66,7 +66,7 @@ def test_what_the_operator_gave_is_kept_and_the_rest_follows():
         (VPS, DEMAND, Given(max_connections=39), "max_connections is 39, but 40 are needed"),
         (VPS, DEMAND, Given(pool_size=80), "max_connections"),
         (VPS, DEMAND, Given(max_connections=60, pool_size=50), "Raise max_connections or shrink the pool"),
-        (VPS, DEMAND, Given(max_clients=234), "max_client_conn is 234"),
+        (VPS, DEMAND, Given(max_clients=234), "max_client_conn is 234, but 235 are needed"),
         (VPS, DEMAND, Given(pool_size=0), "The pool of pgbouncer is 0"),
         (replace(VPS, memory_mb=512), DEMAND, Given(), "Use a server with at least"),
         (VPS, DEMAND, Given(max_connections=1000), "are too few for 1000 connections"),
