@@ -125,3 +125,8 @@ def ensure_store(connection: psycopg.Connection[Any]) -> int:
             f"Role {connection.info.user} may not create the schema pgkeel in {connection.info.dbname}",
             "Log in as the database's owner or a superuser, or GRANT CREATE ON DATABASE",
         ) from error
+
+
+def is_current(connection: psycopg.Connection[Any]) -> bool:
+    """Whether ``ensure_store`` would have nothing to do. Raises PgkeelError as ``installed_version`` does."""
+    return installed_version(connection) == len(_VERSIONS)
