@@ -27,6 +27,8 @@ from .whatif import Planner, cost_table, real_costs
 MOST_REAL_BUILDS = 8
 LEAST_SHARE = 0.0005
 """Of the workload's time: an index that saves less is not worth looking after."""
+WHOLE_BUDGET_SHARE = 0.01
+"""Of the workload's time: what filling the whole budget must save."""
 MOST_PROVED = 20
 CLEARLY_BETTER = 1.01
 LONGEST_SHOWN = 4_000
@@ -104,7 +106,8 @@ def advise(
     with advice.phase("choice"):
         prices = _prices(candidates, prepared.ready, catalog, writes, sizes)
         total = sum(ready.statement.total_ms for ready in prepared.ready)
-        advice.choice = choose(costed, prices, limits.budget_bytes, least_ms=total * LEAST_SHARE)
+        byte_ms = total * WHOLE_BUDGET_SHARE / max(limits.budget_bytes, 1)
+        advice.choice = choose(costed, prices, limits.budget_bytes, least_ms=total * LEAST_SHARE, byte_ms=byte_ms)
     by_name = {candidate.index.name: candidate for candidate in candidates}
     advice.chosen = tuple(by_name[name] for name in advice.choice.indexes)
     proof = None

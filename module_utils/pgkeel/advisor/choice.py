@@ -72,9 +72,10 @@ class Choice:
 class _State:
     """The workload under a growing and shrinking set of indexes; only affected statements are reckoned anew."""
 
-    def __init__(self, queries: Sequence[Costed], prices: Mapping[str, Price]) -> None:
+    def __init__(self, queries: Sequence[Costed], prices: Mapping[str, Price], byte_ms: float = 0.0) -> None:
         self.queries = queries
         self.prices = prices
+        self.burden = {name: price.write_ms + price.bytes * byte_ms for name, price in prices.items()}
         self.affected: dict[str, set[int]] = defaultdict(set)
         for number, query in enumerate(queries):
             for name in chain.from_iterable(option.indexes for option in query.options):
@@ -84,15 +85,18 @@ class _State:
         """Net milliseconds won by going from one set to another; ``changed`` are the indexes in which they differ."""
         touched = set().union(*(self.affected[name] for name in changed))
         saved = sum(self.queries[n].milliseconds(chosen) - self.queries[n].milliseconds(to) for n in touched)
-        return saved - sum(self.prices[n].write_ms for n in to - chosen) + sum(self.prices[n].write_ms for n in chosen - to)
+        return saved - sum(self.burden[n] for n in to - chosen) + sum(self.burden[n] for n in chosen - to)
 
     def bytes(self, chosen: Iterable[str]) -> int:
         return sum(self.prices[name].bytes for name in chosen)
 
 
-def choose(queries: Sequence[Costed], prices: Mapping[str, Price], budget_bytes: int, least_ms: float = 0.0) -> Choice:
+def choose(
+    queries: Sequence[Costed], prices: Mapping[str, Price], budget_bytes: int, least_ms: float = 0.0, byte_ms: float = 0.0
+) -> Choice:
     """The set of indexes within the budget that saves the most time net of writing; each member earns ``least_ms`` at least.
 
+    ``byte_ms``: what a byte must earn, so that of two sets that save nearly the same the smaller one is taken.
     Exact for few candidates; otherwise greedy by gain and by gain a byte, each bettered by adding, dropping and exchanging.
     Options over indexes without a price are left out.
     """
@@ -101,7 +105,7 @@ def choose(queries: Sequence[Costed], prices: Mapping[str, Price], budget_bytes:
         for q in queries
     ]
     useful = sorted({name for query in known for option in query.options for name in option.indexes})
-    state = _State(known, prices)
+    state = _State(known, prices, byte_ms)
     empty: frozenset[str] = frozenset()
     if len(useful) <= EXACT_UP_TO:
         subsets = chain.from_iterable(combinations(useful, size) for size in range(len(useful) + 1))
