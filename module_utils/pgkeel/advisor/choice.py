@@ -130,12 +130,13 @@ def _greedy(state: _State, useful: list[str], budget: int, *, by_byte: bool) -> 
     still the best.
     """
     chosen: frozenset[str] = frozenset()
+    taken = 0
     moves = {frozenset((name,)) for name in useful} | {o.indexes for query in state.queries for o in query.options}
     turn = 0
 
     def score(move: frozenset[str]) -> float:
         new = move - chosen
-        if not new or state.bytes(chosen | new) > budget:
+        if not new or taken + state.bytes(new) > budget:
             return 0.0
         gain = state.gain(chosen, new, chosen | new)
         return gain / max(state.bytes(new), 1) if by_byte else gain
@@ -148,6 +149,7 @@ def _greedy(state: _State, useful: list[str], budget: int, *, by_byte: bool) -> 
         move = frozenset(names)
         if when == turn:
             chosen |= move
+            taken = state.bytes(chosen)
             turn += 1
             continue
         now = score(move)
@@ -164,12 +166,14 @@ def _improved(state: _State, chosen: frozenset[str], useful: list[str], budget: 
     while tried < MOST_TRIED:
         best, worth = chosen, 1e-9
         removals: list[frozenset[str]] = [frozenset(), *[frozenset((name,)) for name in sorted(chosen)]]
+        left = budget - state.bytes(chosen)
         for out in removals:
+            room = left + state.bytes(out)
             for name in (None, *best_alone):
                 into = frozenset() if name is None or name in chosen else frozenset((name,))
-                other = (chosen - out) | into
-                if other == chosen or state.bytes(other) > budget:
+                if not (out or into) or state.bytes(into) > room:
                     continue
+                other = (chosen - out) | into
                 tried += 1
                 gain = state.gain(chosen, out | into, other)
                 if gain > worth:

@@ -52,6 +52,9 @@ class Planner:
     refused: set[str] = field(default_factory=set)
     session: psycopg.Connection[Any] = field(init=False, repr=False)
     _path: tuple[str, ...] = ()
+    _pretended: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Our name of each index that HypoPG pretends now: its oid, and HypoPG's name."""
+    _definitions: dict[IndexDeclaration, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._open()
@@ -61,6 +64,8 @@ class Planner:
         while True:
             try:
                 self.session = self.connector()
+                # Each text is sent once or twice: preparing them would only cost.
+                self.session.prepare_threshold = None
                 self.session.execute("CREATE EXTENSION IF NOT EXISTS hypopg")
                 self.session.execute(f"SET statement_timeout = {PLAN_TIMEOUT_MS}")
                 break
@@ -75,7 +80,7 @@ class Planner:
                 raise PgkeelError(
                     "HypoPG is not installed on this server", "Run site.yml, which installs postgresql-17-hypopg"
                 ) from error
-        self._path = ()
+        self._path, self._pretended = (), {}
 
     def close(self) -> None:
         """End the session."""
@@ -128,28 +133,41 @@ class Planner:
         return sum(costs) / len(costs), frozenset(names[name] for name in used if name in names)
 
     def _pretend(self, indexes: Sequence[Candidate]) -> dict[str, str]:
-        self._run("SELECT hypopg_reset()")
-        definitions = {self._definition(candidate.index): candidate.index.name for candidate in indexes}
+        """Have exactly these indexes pretended; HypoPG's name of each, and ours."""
+        wanted = {candidate.index.name for candidate in indexes}
+        extra = [name for name in self._pretended if name not in wanted]
+        if extra and wanted <= set(self._pretended) and len(extra) < len(wanted):
+            self._run("SELECT hypopg_drop_index(i) FROM unnest(%s::oid[]) i", ([self._pretended.pop(name)[0] for name in extra],))
+        elif wanted != set(self._pretended):
+            if self._pretended:
+                self._run("SELECT hypopg_reset()")
+            self._pretended = {}
+            self._create({self._definition(candidate.index): candidate.index.name for candidate in indexes})
+        return {theirs: ours for ours, (_, theirs) in self._pretended.items()}
+
+    def _create(self, definitions: dict[str, str]) -> None:
         if not definitions:
-            return {}
+            return
+        query = "SELECT d, (hypopg_create_index(d)).* FROM unnest(%s::text[]) d"
         try:
-            made = self._run(
-                "SELECT d, (hypopg_create_index(d)).indexname FROM unnest(%s::text[]) d", (list(definitions),)
-            ).fetchall()
+            made = self._run(query, (list(definitions),)).fetchall()
         except psycopg.Error:
             made = []
             self._run("SELECT hypopg_reset()")
             for definition, name in definitions.items():
                 try:
-                    made += self._run("SELECT %s::text, (hypopg_create_index(%s)).indexname", (definition, definition)).fetchall()
+                    made += self._run(query, ([definition],)).fetchall()
                 except psycopg.Error:
                     self.refused.add(name)
-        return {name: definitions[definition] for definition, name in made}
+        self._pretended = {definitions[definition]: (oid, theirs) for definition, oid, theirs in made}
 
     def _definition(self, index: IndexDeclaration) -> str:
-        return create_index(
-            index, name=index.name, relation=sql.Identifier(index.schema, index.table), concurrently=False
-        ).as_string(self.session)
+        known = self._definitions.get(index)
+        if known is None:
+            relation = sql.Identifier(index.schema, index.table)
+            known = create_index(index, name=index.name, relation=relation, concurrently=False).as_string(self.session)
+            self._definitions[index] = known
+        return known
 
     def _explain(self, prefix: str, text: str) -> tuple[float, set[str]] | None:
         try:
