@@ -169,7 +169,7 @@ candidates:
   description: Indexes that were considered.
   returned: success
   type: int
-skipped:
+not_judged:
   description: Statements that were not judged, counted, each with the C(reason).
   returned: success
   type: list

@@ -158,7 +158,7 @@ def test_what_the_copy_does_not_have_is_said(bench: Bench, connection: Callable[
     warnings = " ".join(result["warnings_found"])
     assert "fleet.newer" in warnings
     assert "Statistics were never collected for fleet.newer" in warnings
-    reasons = " ".join(skipped["reason"] for skipped in result["skipped"])
+    reasons = " ".join(skipped["reason"] for skipped in result["not_judged"])
     assert "not on the copy" in reasons
     assert "too long" in reasons
     assert not any("newer" in row["subject"] for row in result["recommendations"])

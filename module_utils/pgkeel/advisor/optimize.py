@@ -76,7 +76,7 @@ class OptimizeResult:
             "total_ms": round(self.total_ms, 3),
             "budget_bytes": self.budget_bytes,
             "phases": {name: round(seconds, 3) for name, seconds in self.phases.items()},
-            "skipped": [
+            "not_judged": [
                 {"reason": one.reason, "statements": one.statements, "total_ms": round(one.total_ms, 3)} for one in self.skipped
             ],
             "warnings": self.warnings,
