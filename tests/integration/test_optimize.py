@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from integration.backup_bench import DRILL, GROUND, PREFIX, Bench, lay_driver
+from integration.backup_bench import DRILL, GROUND, PREFIX, ROOT, Bench, lay_driver
 from pgkeel.objectstore.objects import delete_object, list_objects
 from pgkeel.objectstore.store import Store, StoreAddress, open_store
 
@@ -136,7 +136,9 @@ def test_bad_input_is_one_sentence(bench: Bench, connection: Callable[..., psyco
     assert "Applying comes with a later version" in refused["msg"]
     assert "budget_share is 0" in optimize(bench, budget_share=0)["msg"]
     with connection(bench.database) as session:
-        assert "has no statement" in optimize(bench)["msg"]
+        idle = optimize(bench)
+        assert (idle["failed"], idle["recommendations"]) == (False, [])
+        assert any("nothing to advise on" in warning for warning in idle["warnings_found"])
         work(session)
         assert "There is no committed backup" in optimize(bench)["msg"]
         session.execute("DROP EXTENSION pg_stat_statements")
@@ -200,7 +202,27 @@ def test_a_killed_run_leaves_nothing_that_the_next_does_not_remove(
     assert leftovers(bench) == []
 
 
-def test_the_playbook_saves_its_result(server: Any) -> None:
+def test_the_playbook_saves_its_result(server: Any, connection: Callable[..., psycopg.Connection]) -> None:
+    with connection("edtech") as session:
+        session.execute(
+            "CREATE TABLE optimize_it AS SELECT n AS id, n % 5000 AS k, repeat('x', 50) AS t FROM generate_series(1, 60000) n"
+        )
+        try:
+            for number in range(5):
+                session.execute("SELECT t FROM optimize_it WHERE k = %s", (number,), prepare=True)
+            session.execute("ANALYZE optimize_it")
+            assert server.playbook("playbooks/backup.yml").returncode == 0
+            checked = server.playbook("playbooks/optimize.yml", {"optimize_apply": "never"}, check=True)
+            done = server.playbook("playbooks/optimize.yml", {"optimize_apply": "never", "optimize_proof_seconds": 30})
+        finally:
+            session.execute("DROP TABLE optimize_it")
+    assert checked.returncode == 0, checked.stdout[-3000:]
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert done.stats[server.name]["changed"] == 0
+    saved = json.loads((ROOT / "build" / "reports" / server.name / "optimize.json").read_text(encoding="utf-8"))
+    mine = [row for row in saved["recommendations"] if row["subject"] == "public.optimize_it" and row["kind"] == "create_index"]
+    assert [(row["state"], row["database"]) for row in mine] == [("proved", "edtech")]
+    assert set(mine[0]) >= ROW
     refused = server.playbook("playbooks/optimize.yml", {"optimize_apply": "safe"})
     assert refused.returncode
     assert "Applying comes with a later version" in refused.stdout

@@ -106,6 +106,8 @@ def run_optimize(store: Store, request: OptimizeRequest) -> OptimizeResult:
             production = read_production(connection, request.login.database, _since(request))
         _note(result, production, request)
         result.phases["read"] = time.monotonic() - begun
+        if not production.workload.statements:
+            return result
         drilled = DrillResult(database=request.drill.shelf.database)
         with restored_copy(store, request.drill, drilled, production.settings) as (ground, manifest):
             _note_backup(result, manifest, drilled)
@@ -145,6 +147,11 @@ def _note(result: OptimizeResult, production: Production, request: OptimizeReque
     result.budget_bytes = request.budget_bytes or int(production.bytes * request.budget_share)
     result.skipped = list(workload.skipped)
     result.warnings += workload.warnings
+    if not workload.statements:
+        result.warnings.append(
+            f"pg_stat_statements has no statement of {workload.database} that reads or writes a table: there is nothing to advise on."
+            " Let the application work for a while, or name another database."
+        )
     if production.never_analysed:
         names = ", ".join(production.never_analysed[:10])
         result.warnings.append(

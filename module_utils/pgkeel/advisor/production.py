@@ -10,7 +10,6 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from ..errors import PgkeelError
 from ..postgres.catalog import statistics_days
 from .cures import cure
 from .facts import Writes
@@ -52,11 +51,6 @@ def read_production(connection: psycopg.Connection[Any], database: str, since: d
     """Read everything. Raises PgkeelError when pg_stat_statements is missing, psycopg.Error when the server is lost."""
     connection.execute("SET default_transaction_read_only = on")
     workload = read_window(connection, database, since)
-    if not workload.statements:
-        raise PgkeelError(
-            f"pg_stat_statements has no statement of {database} that reads or writes a table",
-            "Let the application work for a while; look whether another database is meant",
-        )
     window = workload.until - workload.since
     share = _share(window, statistics_days(connection))
     rows = connection.execute(
