@@ -277,10 +277,14 @@ def _recommendation(
         write_share=proved.lost_ms / proved.saved_ms if proved and proved.saved_ms > 0 else 0.0,
     )
     qualified = sql.Identifier(index.schema, index.table)
+    extension = ""
+    if candidate.needs_extension:
+        wanted = sql.Identifier(candidate.needs_extension)
+        extension = sql.SQL("CREATE EXTENSION IF NOT EXISTS {}; ").format(wanted).as_string(None)
     return Recommendation(
         kind=Kind.CREATE_INDEX,
         subject=f"{index.schema}.{index.table}",
-        ddl=create_index(index, name=name, relation=qualified, concurrently=True).as_string(None),
+        ddl=extension + create_index(index, name=name, relation=qualified, concurrently=True).as_string(None),
         undo=sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(index.schema, name)).as_string(None),
         reason=explained(index, len(served), weight, gain),
         source="heuristic",

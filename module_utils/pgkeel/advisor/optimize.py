@@ -149,7 +149,7 @@ def _note(result: OptimizeResult, production: Production, request: OptimizeReque
     result.warnings += workload.warnings
     if not workload.statements:
         result.warnings.append(
-            f"pg_stat_statements has no statement of {workload.database} that reads or writes a table: there is nothing to advise on."
+            f"pg_stat_statements has no statement of {workload.database} that reads or writes a table: nothing to advise on."
             " Let the application work for a while, or name another database."
         )
     if production.never_analysed:

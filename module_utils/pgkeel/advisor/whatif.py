@@ -82,6 +82,11 @@ class Planner:
                 ) from error
         self._path, self._pretended = (), {}
 
+    def reset_path(self) -> None:
+        """Back to the database's own search path, where an extension is created and an operator class is found."""
+        self.session.execute("RESET search_path")
+        self._path = ()
+
     def close(self) -> None:
         """End the session."""
         self.session.close()
@@ -289,6 +294,7 @@ def real_costs(
     costs: dict[int, float] = {}
     try:
         session.execute(f"SET statement_timeout = {SLOWEST_BUILD_MS}")
+        planner.reset_path()
         if candidate.needs_extension:
             session.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(candidate.needs_extension)))
         session.execute(
