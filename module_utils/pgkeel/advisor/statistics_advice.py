@@ -105,9 +105,9 @@ def observe(connection: psycopg.Connection[Any], pair: Pair, table: TableFacts) 
                     WITH sample AS MATERIALIZED ({sample}),
                          pairs AS (SELECT a, b, count(*) AS times FROM sample
                                      WHERE a IS NOT NULL AND b IS NOT NULL GROUP BY a, b),
-                         leading AS (SELECT a, max(times) AS top, sum(times) AS times FROM pairs GROUP BY a)
+                         tops AS (SELECT a, max(times) AS top, sum(times) AS times FROM pairs GROUP BY a)
                     SELECT (SELECT count(*) FROM sample), (SELECT count(*) FROM pairs),
-                           (SELECT sum(top)::float8 / nullif(sum(times), 0) FROM leading), p.a::text, p.b::text, p.times
+                           (SELECT sum(top)::float8 / nullif(sum(times), 0) FROM tops), p.a::text, p.b::text, p.times
                       FROM pairs p ORDER BY p.times DESC LIMIT 1
                     """
                 ).format(sample=sample)
