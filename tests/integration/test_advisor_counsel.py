@@ -79,6 +79,35 @@ def test_columns_that_depend_on_one_another(shop):
     assert estimate() <= 12
 
 
+def test_pairs_that_are_frequent_without_a_dependency(shop):
+    shop.execute(
+        """
+        CREATE TABLE visit AS SELECT n, CASE WHEN n % 20 = 0 THEN 7 ELSE n * 7919 % 500 END AS a,
+                                     CASE WHEN n % 20 = 0 THEN 9 ELSE n * 31 % 499 END AS b, n % 200 AS c, n % 200 / 10 AS d
+                                FROM generate_series(1, 50000) n
+        """
+    )
+    shop.execute("ANALYZE visit")
+    for _ in range(2):
+        shop.execute("SELECT count(*) FROM visit WHERE a = 7 AND b = 9")
+        shop.execute("SELECT c, d, count(*) FROM visit GROUP BY c, d")
+
+    def rows(query):
+        return shop.execute(f"EXPLAIN (FORMAT JSON) {query}").fetchone()[0][0]["Plan"]["Plan Rows"]
+
+    found = {one.subject: one for one in of("statistics", advised(shop))}
+    mended = {
+        '"public"."visit" ("a", "b")': ("mcv", "SELECT FROM visit WHERE a = 7 AND b = 9", 2500),
+        '"public"."visit" ("c", "d")': ("ndistinct", "SELECT c, d FROM visit GROUP BY c, d", 200),
+    }
+    assert found.keys() == mended.keys()
+    for subject, (kind, query, true) in mended.items():
+        assert f"({kind})" in found[subject].ddl
+        assert not true / 2 < rows(query) < true * 2
+        shop.execute(found[subject].ddl)
+        assert true / 2 < rows(query) < true * 2
+
+
 def test_what_nobody_analysed(shop):
     shop.execute("CREATE TABLE fresh WITH (autovacuum_enabled = off) AS SELECT n AS a, n AS b FROM generate_series(1, 20000) n")
     shop.execute('ALTER TABLE "Order" ALTER COLUMN note SET STATISTICS 0')
