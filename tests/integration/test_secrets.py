@@ -19,6 +19,7 @@ PLAYBOOKS = {
     "audit": {},
     "backup": {},
     "restore_drill": {},
+    "optimize": {"optimize_proof_seconds": 20},
     "status": {},
     "report": {},
     "benchmark": {

@@ -14,6 +14,8 @@ from .usage import Use
 MOST_KEYS = 3
 MOST_COVERED = 4
 """Columns in INCLUDE."""
+MOST_UNITED = 12
+"""Covering candidates of one table with the same first key."""
 WIDEST_COVERED = 96
 """Bytes of an average row's columns in INCLUDE."""
 WIDEST_KEY = 400
@@ -166,19 +168,22 @@ def covering(use: Use, keys: Sequence[IndexKey]) -> tuple[str, ...]:
 def merged(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
     """The candidates and their unions: same keys, everything that any of them includes, within the limits of covering."""
     found = {(*candidate.table, candidate.index.name): candidate for candidate in candidates}
-    for first, second in combinations(candidates, 2):
-        one, other = first.index, second.index
-        if not one.include or not other.include or first.table != second.table or one.include == other.include:
-            continue
-        longer, shorter = (one, other) if len(one.keys) >= len(other.keys) else (other, one)
-        if one.where != other.where or one.method != other.method or longer.keys[: len(shorter.keys)] != shorter.keys:
-            continue
-        keys = {key.column for key in longer.keys}
-        union = tuple(sorted({*one.include, *other.include} - keys))
-        if len(union) <= MOST_COVERED + 1:
-            index = replace(longer, name="", include=union)
-            index = replace(index, name=index_name(index))
-            found.setdefault((index.schema, index.table, index.name), Candidate(index))
+    groups: dict[tuple[object, ...], list[IndexDeclaration]] = {}
+    for candidate in candidates:
+        index = candidate.index
+        if index.include:
+            groups.setdefault((*candidate.table, index.method, index.where, index.keys[0]), []).append(index)
+    for group in groups.values():
+        for one, other in combinations(group[:MOST_UNITED], 2):
+            longer, shorter = (one, other) if len(one.keys) >= len(other.keys) else (other, one)
+            if one.include == other.include or longer.keys[: len(shorter.keys)] != shorter.keys:
+                continue
+            keys = {key.column for key in longer.keys}
+            union = tuple(sorted({*one.include, *other.include} - keys))
+            if len(union) <= MOST_COVERED + 1:
+                index = replace(longer, name="", include=union)
+                index = replace(index, name=index_name(index))
+                found.setdefault((index.schema, index.table, index.name), Candidate(index))
     return tuple(found.values())
 
 
@@ -246,4 +251,4 @@ def _sortable(table: TableFacts, key: IndexKey) -> bool:
 
 def _says(where: str, key: IndexKey) -> bool:
     """Whether the predicate is about the key alone, which then need not be in the index."""
-    return bool(key.column) and where.split(" IS ")[0].removeprefix("NOT ").strip('"') == key.column
+    return bool(key.column) and where.split(" IS ", maxsplit=1)[0].removeprefix("NOT ").strip('"') == key.column

@@ -17,6 +17,7 @@ from .facts_read import read_catalog
 from .fillfactor_advice import advise_fillfactor, read_updates
 from .model import Recommendation, Statement, Workload
 from .n_plus_one import advise_batches, find_loops, intervals_of, read_foreign_keys
+from .resolve import read_usage
 from .rewrite_advice import advise_rewrites, wildcards_in
 from .snapshots import Counters
 from .statistics_advice import (
@@ -28,7 +29,7 @@ from .statistics_advice import (
     read_extended,
 )
 from .store import SCHEMA
-from .usage import Use, read_usage
+from .usage import Use
 
 MOST_FOLLOWED = 400
 """Statements among which loops are looked for, the most called first: every two are compared."""

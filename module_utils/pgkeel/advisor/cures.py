@@ -7,21 +7,40 @@ numbers (``GROUP BY date_trunc($2, t)``). Cures are casts, numbers made equal, a
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from pglast import ast, parse_sql
 from pglast.enums import A_Expr_Kind
 from pglast.error import Error as ParseFailure
-from pglast.parser import ParseError, scan
+from pglast.parser import scan
 from pglast.stream import RawStream
 
-from .tree import children, names_of, nodes
+from .tree import Tree, children, names_of, nodes
 
 LONGEST_TEXT = 100_000
 """Characters; longer ones are machine-made lists, and parsing them would take longer than the scan may."""
 _TYPE_WORDS = frozenset(
-    "INTERVAL TIMESTAMP TIME BOOLEAN_P BIT CHARACTER CHAR_P VARCHAR NUMERIC DECIMAL_P DEC FLOAT_P REAL INT_P INTEGER BIGINT SMALLINT".split()
+    [
+        "INTERVAL",
+        "TIMESTAMP",
+        "TIME",
+        "BOOLEAN_P",
+        "BIT",
+        "CHARACTER",
+        "CHAR_P",
+        "VARCHAR",
+        "NUMERIC",
+        "DECIMAL_P",
+        "DEC",
+        "FLOAT_P",
+        "REAL",
+        "INT_P",
+        "INTEGER",
+        "BIGINT",
+        "SMALLINT",
+    ]
 )
 _MOMENTS = frozenset({"now", "clock_timestamp", "statement_timestamp", "transaction_timestamp"})
 _EXTRACT = re.compile(r"\bextract\s*\(\s*\$(\d+)\s+from\b", re.IGNORECASE)
@@ -49,17 +68,12 @@ def cure(text: str) -> Cured | None:
     sql = _EXTRACT.sub("extract(epoch FROM", text.rstrip().rstrip(";"))
     if sql != text.rstrip().rstrip(";"):
         done.append("extract")
+    # The parser is more lenient than PostgreSQL: it takes a parameter after a type name.
+    sql, changed = _cast_after_types(sql)
+    if changed:
+        done.append("cast")
     try:
         statements = parse_sql(sql)
-    except ParseError:
-        sql, changed = _cast_after_types(sql)
-        if not changed:
-            return None
-        done.append("cast")
-        try:
-            statements = parse_sql(sql)
-        except ParseFailure:
-            return None
     except ParseFailure:
         return None
     if len(statements) != 1:
@@ -81,7 +95,7 @@ def cure(text: str) -> Cured | None:
     return Cured(sql, count, tuple(done))
 
 
-def unwrapped(statement: Any) -> Any:
+def unwrapped(statement: Tree) -> Tree:
     """The query inside EXPLAIN, PREPARE, COPY, DECLARE or CREATE TABLE AS; None where a utility statement holds none."""
     while isinstance(statement, ast.ExplainStmt | ast.PrepareStmt | ast.CopyStmt | ast.DeclareCursorStmt | ast.CreateTableAsStmt):
         statement = statement.query
@@ -127,30 +141,33 @@ def _type_start(tokens: list[Any], number: int) -> int | None:
     """Index of the first token of the type name that ends right before the parameter."""
     before = tokens[number - 1]
     if before.name == "ZONE":
-        start = number - 4
+        start = number - len(("TIMESTAMP", "WITH", "TIME", "ZONE"))
         return start if start >= 0 and tokens[start].name in _TYPE_WORDS else None
     if before.name == "PRECISION":
         return number - 2
     if before.name not in _TYPE_WORDS and before.name != "IDENT":
         return None
     start = number - 1
-    while start >= 2 and tokens[start - 1].name == "ASCII_46":
+    while start > 1 and tokens[start - 1].name == "ASCII_46":
         start -= 2
     return start
 
 
-def _shape(node: Any) -> Any:
+def _shape(node: Tree) -> Tree:
     """A node without positions and parameter numbers."""
     if isinstance(node, tuple | list):
         return tuple(_shape(item) for item in node)
     if isinstance(node, ast.ParamRef):
         return "$"
     if isinstance(node, ast.Node):
-        return (type(node).__name__, *[_shape(getattr(node, name)) for name in node.__slots__ if "location" not in name])
+        return (
+            type(node).__name__,
+            *[_shape(getattr(node, name)) for name in getattr(node, "__slots__", ()) if "location" not in name],
+        )
     return node
 
 
-def _equal_groups(statement: Any) -> dict[int, int]:
+def _equal_groups(statement: Tree) -> dict[int, int]:
     """Parameter numbers that stood for the same constant, since an output repeats an expression of GROUP BY."""
     equal: dict[int, int] = {}
     for query in nodes(statement, ast.SelectStmt):
@@ -169,7 +186,7 @@ def _equal_groups(statement: Any) -> dict[int, int]:
     return equal
 
 
-def _match(group: Any, shape: Any, mine: list[int], node: Any, equal: dict[int, int]) -> None:
+def _match(group: Tree, shape: Tree, mine: list[int], node: Tree, equal: dict[int, int]) -> None:
     for child in children(node):
         if child is group:
             continue
@@ -188,9 +205,9 @@ def _root(equal: dict[int, int], number: int) -> int:
     return number
 
 
-def _moment_offsets(statement: Any) -> set[int]:
+def _moment_offsets(statement: Tree) -> set[int]:
     """Parameters added to or taken from the present moment."""
-    found = set()
+    found: set[int] = set()
     for expression in nodes(statement, ast.A_Expr):
         if expression.kind != A_Expr_Kind.AEXPR_OP or names_of(expression.name)[-1] not in {"+", "-"}:
             continue
@@ -199,7 +216,7 @@ def _moment_offsets(statement: Any) -> set[int]:
                 isinstance(moment, ast.FuncCall) and names_of(moment.funcname)[-1] in _MOMENTS
             )
             if known and isinstance(offset, ast.ParamRef):
-                found.add(offset.number)
+                found.add(int(offset.number or 0))
     return found
 
 
@@ -213,7 +230,7 @@ def _renumbered(sql: str, equal: dict[int, int], intervals: set[int]) -> tuple[s
     return substituted(sql, replace), len(numbers)
 
 
-def substituted(sql: str, replace: Any) -> str:
+def substituted(sql: str, replace: Callable[[int, int], str]) -> str:
     """The text with ``replace(position, number)`` in place of every ``$n``, those in strings and comments left alone."""
     if "$" not in sql:
         return sql

@@ -52,7 +52,8 @@ SELECT n.nspname, c.relname, pg_get_viewdef(c.oid)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'v' AND {_OURS}
 """  # noqa: S608 - a constant
 _WRITES = """
-SELECT schemaname, relname, n_tup_ins::float8, n_tup_upd::float8, n_tup_hot_upd::float8, n_tup_del::float8 FROM pg_stat_user_tables
+SELECT schemaname, relname, n_tup_ins::float8, n_tup_upd::float8, n_tup_hot_upd::float8, n_tup_del::float8
+FROM pg_stat_user_tables
 """
 
 
@@ -62,9 +63,7 @@ def read_catalog(connection: psycopg.Connection[Any], search_path: tuple[str, ..
     Raises psycopg.Error.
     """
     columns: dict[int, dict[str, ColumnFacts]] = defaultdict(dict)
-    for oid, name, kind, not_null, distinct, nulls, width, correlation, common, shares, bounds in connection.execute(
-        _COLUMNS
-    ):
+    for oid, name, kind, not_null, distinct, nulls, width, correlation, common, shares, bounds in connection.execute(_COLUMNS):
         columns[oid][name] = ColumnFacts(
             name=name,
             type=kind,

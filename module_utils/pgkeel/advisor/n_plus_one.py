@@ -20,8 +20,9 @@ from ..postgres.catalog import quoted
 from .batch_query import batch_query
 from .facts import Catalog
 from .model import Kind, Recommendation, Statement
+from .resolve import read_usage
 from .snapshots import Counters
-from .usage import Usage, read_usage
+from .usage import Usage
 from .workload import differences
 
 FEWEST_INTERVALS = 5

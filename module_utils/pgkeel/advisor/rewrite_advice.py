@@ -16,8 +16,9 @@ from ..postgres.catalog import quoted
 from .facts import Catalog, TableFacts
 from .model import Kind, Recommendation, Statement
 from .redaction import understand
+from .resolve import read_usage
 from .tree import names_of, nodes
-from .usage import Use, read_usage
+from .usage import Use
 
 OFFSET_CALLS = 10
 OFFSET_BLOCKS = 1000

@@ -17,7 +17,7 @@ from ..postgres.catalog import quoted
 from ..postgres.index_declaration import LONGEST_NAME
 from .facts import Catalog, TableFacts
 from .model import Kind, Recommendation, Statement
-from .usage import read_usage
+from .resolve import read_usage
 
 SAMPLE_ROWS = 30_000
 MOST_PAIRS = 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -42,7 +42,7 @@ from .contents import Session, read_contents
 from .control import negative_control, refusals
 from .encryption import decrypt_file, identity_of
 from .globals_sql import for_throwaway_cluster
-from .history import DrillRecord, remember
+from .history import DrillRecord, read_records, remember
 from .keys import DUMP, GLOBALS, MANIFEST, Shelf
 from .manifest import Manifest
 from .program import require_program
@@ -51,6 +51,7 @@ from .structure import check_structure
 
 DISK_FULL = "No space left on device"
 LOG_LINES = 50
+HISTORY = 60
 
 
 class RestoreFailedError(PgkeelError):
@@ -247,7 +248,32 @@ def _locate(store: Store, request: DrillRequest, result: DrillResult) -> Manifes
 
 
 @contextmanager
-def _prepared(request: DrillRequest, manifest: Manifest, result: DrillResult) -> Iterator[ProvingGround]:
+def restored_copy(
+    store: Store, request: DrillRequest, result: DrillResult, settings: Mapping[str, str]
+) -> Iterator[tuple[ProvingGround, Manifest]]:
+    """The newest committed backup as a running throwaway database, vacuumed and analysed, to try things on.
+
+    Its contents are not compared with the manifest: drills do that, and ``result.history`` says which backups they proved.
+    ``settings`` are added to the cluster's. ``result`` gets phases and sizes while it runs. Raises PgkeelError.
+    """
+    with result.phase("locate"):
+        sweep(request.base_dir)
+        manifest = _locate(store, request, result)
+    result.history = [found.as_dict() for found in read_records(store, request.shelf, request.verify_keys, HISTORY)]
+    with _prepared(request, manifest, result, settings) as running:
+        with result.phase("fetch"):
+            dump, roles = _decrypt(request, manifest, *_fetch(store, request, manifest, running.folder))
+        with _blame(running), result.phase("restore"):
+            _restore(request, manifest, running, dump, roles)
+            # Vacuumed, since index-only scans need the visibility map that a restored table does not have.
+            _analyse(request, manifest, running, "--analyze")
+        yield running, manifest
+
+
+@contextmanager
+def _prepared(
+    request: DrillRequest, manifest: Manifest, result: DrillResult, settings: Mapping[str, str] | None = None
+) -> Iterator[ProvingGround]:
     begun = time.monotonic()
     ground = Ground(
         base_dir=request.base_dir,
@@ -255,6 +281,7 @@ def _prepared(request: DrillRequest, manifest: Manifest, result: DrillResult) ->
         superuser=manifest.server.superuser,
         locale=manifest.locale,
         preload_libraries=manifest.server.shared_preload_libraries,
+        settings=settings or {},
     )
     with proving_ground(ground) as running:
         result.phases["prepare"] = time.monotonic() - begun
@@ -332,13 +359,13 @@ def _restore(request: DrillRequest, manifest: Manifest, running: ProvingGround, 
     dump.unlink()
 
 
-def _analyse(request: DrillRequest, manifest: Manifest, running: ProvingGround) -> None:
+def _analyse(request: DrillRequest, manifest: Manifest, running: ProvingGround, how: str = "--analyze-only") -> None:
     """Statistics, which a restored database must have before an application may use it."""
     login = running.login()
     _run(
         [
             str(request.bin_dir / "vacuumdb"),
-            "--analyze-only",
+            how,
             "--quiet",
             f"--jobs={request.jobs}",
             f"--dbname={manifest.database}",

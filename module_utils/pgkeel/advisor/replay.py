@@ -1,0 +1,235 @@
+"""Running statements on the copy with and without indexes, turn and turn about, and measuring both."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from .prepare import Ready, set_path
+from .whatif import index_names
+
+ROUNDS = 7
+LEAST_ROUNDS = 3
+STATEMENT_BUDGET_MS = 8_000.0
+"""For the repetitions of one statement with one set of values."""
+TIMEOUT_MS = 60_000
+NOISE_MS = 0.05
+"""Below this a difference is the clock's and the scheduler's."""
+SLOWER = 1.15
+_SHAPE = (
+    "Node Type",
+    "Relation Name",
+    "Alias",
+    "Index Name",
+    "Join Type",
+    "Scan Direction",
+    "Strategy",
+    "Parallel Aware",
+    "Subplan Name",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Repeated runs of one statement with one set of values under one set of indexes."""
+
+    times_ms: tuple[float, ...]
+    buffers: int
+    """Pages of 8 kB read, from memory or disk, by the median run."""
+    timed_out: bool = False
+
+    @property
+    def ms(self) -> float:
+        """Median."""
+        return statistics.median(self.times_ms)
+
+    @property
+    def spread_ms(self) -> float:
+        """Half the distance between the quartiles; 0 for fewer than four runs."""
+        if len(self.times_ms) < 4:  # noqa: PLR2004 - quartiles need four
+            return (max(self.times_ms) - min(self.times_ms)) / 2
+        first, _, third = statistics.quantiles(self.times_ms, n=4)
+        return (third - first) / 2
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A statement with one set of values: without and with the indexes."""
+
+    without: Run
+    with_: Run
+    used: frozenset[str]
+    """Those of the indexes that the plan uses."""
+
+    @property
+    def ratio(self) -> float:
+        """Time with over time without; 1.0 where the difference cannot be told from noise."""
+        difference = self.with_.ms - self.without.ms
+        if abs(difference) <= max(NOISE_MS, self.without.spread_ms / 2 + self.with_.spread_ms / 2):
+            return 1.0
+        return self.with_.ms / max(self.without.ms, 1e-6)
+
+
+@dataclass
+class Compared:
+    """A statement, replayed with all its sets of values; the values themselves are not kept."""
+
+    query_id: int
+    calls: int
+    weight_ms: float
+    pairs: list[Pair] = field(default_factory=list)
+    unchanged: int = 0
+    """Sets of values whose plan is the same with and without: nothing to measure."""
+    skipped: str = ""
+
+    @property
+    def without_ms(self) -> float:
+        """Sum of the medians."""
+        return sum(pair.without.ms for pair in self.pairs)
+
+    @property
+    def with_ms(self) -> float:
+        """Sum of the medians."""
+        return sum(pair.with_.ms for pair in self.pairs)
+
+    @property
+    def worst(self) -> float:
+        """The largest ratio of any set of values; 1.0 where no plan changed."""
+        return max([pair.ratio for pair in self.pairs], default=1.0)
+
+    @property
+    def used(self) -> frozenset[str]:
+        """Indexes that any of its plans uses."""
+        return frozenset().union(*[pair.used for pair in self.pairs])
+
+
+@dataclass
+class Switch:
+    """Makes the built indexes visible to the planner, or not: by their validity in the catalog of the throwaway copy."""
+
+    session: psycopg.Connection[Any]
+    oids: dict[str, int]
+    shown: bool = True
+
+    def show(self, shown: bool) -> None:
+        """All of them, or none. Writes still maintain them: only reads are compared like this."""
+        if shown != self.shown:
+            self.session.execute(
+                "UPDATE pg_catalog.pg_index SET indisvalid = %s WHERE indexrelid = ANY(%s)", (shown, list(self.oids.values()))
+            )
+            self.shown = shown
+
+
+def compare(session: psycopg.Connection[Any], switch: Switch, ready: Ready) -> Compared:
+    """Replay one statement; only sets of values whose plan changes are run."""
+    result = Compared(ready.statement.query_id, ready.statement.calls, ready.statement.total_ms)
+    set_path(session, ready.search_path)
+    names = frozenset(switch.oids)
+    for text in ready.replay:
+        try:
+            switch.show(False)
+            before = _plan(session, text)
+            switch.show(True)
+            after = _plan(session, text)
+            if _shape(before) == _shape(after):
+                result.unchanged += 1
+                continue
+            pair = _pair(session, switch, text, frozenset(index_names(after)) & names, locks=ready.usage.locks)
+            if pair.ratio > SLOWER:
+                # A suspicion is looked at again before anybody is accused.
+                pair = _pair(session, switch, text, pair.used, locks=ready.usage.locks, least=ROUNDS)
+            result.pairs.append(pair)
+        except psycopg.Error as error:
+            if session.closed:
+                raise
+            result.skipped = f"it failed on the copy ({error.sqlstate})"
+    switch.show(True)
+    return result
+
+
+def _pair(
+    session: psycopg.Connection[Any], switch: Switch, text: str, used: frozenset[str], *, locks: bool, least: int = LEAST_ROUNDS
+) -> Pair:
+    times: dict[bool, list[float]] = {False: [], True: []}
+    pages: dict[bool, list[int]] = {False: [], True: []}
+    for shown in (False, True):
+        switch.show(shown)
+        warm = run_once(session, text, locks=locks)
+        if warm is None:
+            return _timed_out(session, switch, text, used, late=shown, locks=locks)
+        times[shown].append(warm[0])
+    cost = times[False][0] + times[True][0]
+    rounds = max(least, min(ROUNDS, int(STATEMENT_BUDGET_MS / max(cost, 0.001))))
+    times = {False: [], True: []}
+    for number in range(rounds):
+        for shown in (False, True) if number % 2 else (True, False):
+            switch.show(shown)
+            once = run_once(session, text, locks=locks)
+            if once is None:
+                return _timed_out(session, switch, text, used, late=shown, locks=locks)
+            times[shown].append(once[0])
+            pages[shown].append(once[1])
+    runs = {shown: Run(tuple(times[shown]), int(statistics.median(pages[shown]))) for shown in (False, True)}
+    return Pair(runs[False], runs[True], used)
+
+
+def _timed_out(
+    session: psycopg.Connection[Any], switch: Switch, text: str, used: frozenset[str], *, late: bool, locks: bool
+) -> Pair:
+    """One of both took longer than allowed: that counts as the time allowed, for as many rounds as the other gets."""
+    slow = Run((float(TIMEOUT_MS),), 1, timed_out=True)
+    switch.show(not late)
+    once = run_once(session, text, locks=locks)
+    fast = Run((once[0],), max(1, once[1])) if once else slow
+    return Pair(fast, slow, used) if late else Pair(slow, fast, used)
+
+
+def run_once(session: psycopg.Connection[Any], text: str, *, locks: bool = False) -> tuple[float, int] | None:
+    """Milliseconds of execution and pages read; None when it took longer than TIMEOUT_MS. Nothing it does remains."""
+    with _harmless(session, locks=locks):
+        try:
+            row = session.execute(("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) " + text).encode()).fetchone()
+        except psycopg.errors.QueryCanceled:
+            return None
+    if row is None:
+        return None
+    document = row[0][0]
+    plan = document["Plan"]
+    return float(document["Execution Time"]), int(plan.get("Shared Hit Blocks", 0)) + int(plan.get("Shared Read Blocks", 0))
+
+
+@contextmanager
+def _harmless(session: psycopg.Connection[Any], *, locks: bool) -> Iterator[None]:
+    session.execute("BEGIN" if locks else "BEGIN READ ONLY")
+    try:
+        session.execute(f"SET LOCAL statement_timeout = {TIMEOUT_MS}")
+        yield
+    finally:
+        if not session.closed:
+            session.execute("ROLLBACK")
+
+
+def _plan(session: psycopg.Connection[Any], text: str) -> Mapping[str, Any]:
+    row = session.execute(("EXPLAIN (FORMAT JSON) " + text).encode()).fetchone()
+    plan: Mapping[str, Any] = row[0][0]["Plan"] if row else {}
+    return plan
+
+
+def _shape(plan: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (*[plan.get(name) for name in _SHAPE], *[_shape(child) for child in plan.get("Plans", ())])
+
+
+def oids_of(session: psycopg.Connection[Any], names: Iterable[tuple[str, str]]) -> dict[str, int]:
+    """Oid of each index, by its bare name, of those (schema, name) that exist."""
+    wanted: Sequence[tuple[str, str]] = list(names)
+    rows = session.execute(
+        """SELECT n.nspname, c.relname, c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+           WHERE c.relkind = 'i' AND c.relname = ANY(%s)""",
+        ([name for _, name in wanted],),
+    )
+    return {name: oid for schema, name, oid in rows if (schema, name) in wanted}
