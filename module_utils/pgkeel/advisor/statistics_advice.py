@@ -26,6 +26,8 @@ FEWEST_ROWS = 10_000.0
 """Of a table: in a smaller one a wrong estimate is a small one."""
 WRONG_BY = 10.0
 """Times, from which on an estimate leads to another plan."""
+FUNCTIONAL = 0.95
+"""Share of rows from which on one column tells the other; below, only the pairs themselves can be counted."""
 FEWEST_SEEN = 30
 """Rows of the sample with the pair of values that is judged."""
 
@@ -59,7 +61,7 @@ class Observed:
     seen: int
     """Rows of the sample that this rests on."""
     dependency: float
-    """Share of the sampled rows whose first column tells the second: 1.0 is a functional dependency."""
+    """Share of the sampled rows in which one column tells the other: 1.0 is a functional dependency."""
 
 
 def columns_together(statements: Iterable[Statement], catalog: Catalog) -> tuple[Pair, ...]:
@@ -105,9 +107,11 @@ def observe(connection: psycopg.Connection[Any], pair: Pair, table: TableFacts) 
                     WITH sample AS MATERIALIZED ({sample}),
                          pairs AS (SELECT a, b, count(*) AS times FROM sample
                                      WHERE a IS NOT NULL AND b IS NOT NULL GROUP BY a, b),
-                         leading AS (SELECT a, max(times) AS top, sum(times) AS times FROM pairs GROUP BY a)
+                         by_a AS (SELECT max(times) AS top, sum(times) AS times FROM pairs GROUP BY a),
+                         by_b AS (SELECT max(times) AS top, sum(times) AS times FROM pairs GROUP BY b)
                     SELECT (SELECT count(*) FROM sample), (SELECT count(*) FROM pairs),
-                           (SELECT sum(top)::float8 / nullif(sum(times), 0) FROM leading), p.a::text, p.b::text, p.times
+                           greatest((SELECT sum(top)::float8 / nullif(sum(times), 0) FROM by_a),
+                                    (SELECT sum(top)::float8 / nullif(sum(times), 0) FROM by_b)), p.a::text, p.b::text, p.times
                       FROM pairs p ORDER BY p.times DESC LIMIT 1
                     """
                 ).format(sample=sample)
@@ -165,8 +169,7 @@ def _statistics(one: Observed, wrong: float) -> Recommendation:
     return Recommendation(
         kind=Kind.STATISTICS,
         subject=f"{target} ({columns})",
-        ddl=f"CREATE STATISTICS {quoted(schema, name)} (ndistinct, dependencies, mcv) ON {columns} FROM {target};\n"
-        f"ANALYZE {target};",
+        ddl=f"CREATE STATISTICS {quoted(schema, name)} ({_kind(one)}) ON {columns} FROM {target};\nANALYZE {target};",
         undo=f"DROP STATISTICS {quoted(schema, name)};",
         reason=f"The planner takes {columns} of {target} as independent: it expects {one.expected:,.0f} {what}, and there are "
         f"about {one.actual:,.0f}, {wrong:,.0f} times {'fewer' if pair.grouped else 'more'}.",
@@ -181,6 +184,13 @@ def _statistics(one: Observed, wrong: float) -> Recommendation:
             "dependency": round(one.dependency, 3),
         },
     )
+
+
+def _kind(one: Observed) -> str:
+    """Which statistics mend the estimate. One kind alone: beside a list of common values, PostgreSQL asks no dependency."""
+    if one.pair.grouped:
+        return "ndistinct"
+    return "dependencies" if one.dependency >= FUNCTIONAL else "mcv"
 
 
 def _name(table: str, first: str, second: str) -> str:

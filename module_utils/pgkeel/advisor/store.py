@@ -50,13 +50,16 @@ _VERSIONS: tuple[LiteralString, ...] = (
     CREATE INDEX optimization_log_created ON pgkeel.optimization_log ("createdAt");
     CREATE TABLE pgkeel.recommendation (
       fingerprint text PRIMARY KEY,
-      log_id text,
+      log_table text NOT NULL,
+      log_id text NOT NULL,
       state text NOT NULL,
+      first_at timestamptz NOT NULL DEFAULT now(),
+      seen_at timestamptz NOT NULL DEFAULT now(),
       changed_at timestamptz NOT NULL DEFAULT now(),
       details jsonb NOT NULL
     );
     COMMENT ON TABLE pgkeel.optimization_log IS 'What was advised and what became of it, where the application has no such table';
-    COMMENT ON TABLE pgkeel.recommendation IS 'Where each recommendation stands; log_id is its row in the optimization log';
+    COMMENT ON TABLE pgkeel.recommendation IS 'Where each recommendation stands; log_table and log_id lead to its row there';
     """,
 )
 

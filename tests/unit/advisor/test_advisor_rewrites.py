@@ -176,7 +176,7 @@ def test_columns_used_together():
 def test_a_wrong_estimate_asks_for_statistics_and_a_right_one_does_not():
     (one,) = advise_correlated([observed()], {})
     assert one.ddl == (
-        'CREATE STATISTICS "public"."Log_kind_state_stats" (ndistinct, dependencies, mcv) '
+        'CREATE STATISTICS "public"."Log_kind_state_stats" (dependencies) '
         'ON "kind", "state" FROM "public"."Log";\n'
         'ANALYZE "public"."Log";'
     )
@@ -185,8 +185,10 @@ def test_a_wrong_estimate_asks_for_statistics_and_a_right_one_does_not():
     assert advise_correlated([observed(expected=30_000.0)], {}) == ()
     assert advise_correlated([observed(seen=20)], {}) == ()
     assert advise_correlated([observed()], {LOG.id: [frozenset({"kind", "state", "note"})]}) == ()
+    assert "(mcv)" in advise_correlated([observed(dependency=0.6)], {})[0].ddl
     grouped = observed(pair=Pair(LOG.id, "kind", "state", True, (7,), ""), expected=5000.0, actual=12.0, seen=2500)
     assert "groups" in advise_correlated([grouped], {})[0].reason
+    assert "(ndistinct)" in advise_correlated([grouped], {})[0].ddl
     assert advise_correlated([observed(pair=grouped.pair, expected=12.0, actual=5000.0, seen=6)], {}) == ()
 
 
