@@ -195,12 +195,13 @@ def test_a_killed_run_leaves_nothing_that_the_next_does_not_remove(
 
 
 def test_the_playbook_saves_its_result(server: Any, connection: Callable[..., psycopg.Connection]) -> None:
-    with connection("edtech") as session:
-        session.execute(
+    with connection("edtech") as load:
+        load.execute(
             "CREATE TABLE optimize_it AS SELECT n AS id, n % 5000 AS k, repeat('x', 50) AS t FROM generate_series(1, 60000) n"
         )
+    with connection("edtech") as session:
         try:
-            # The load is not what the application does.
+            # The load is not what the application does; a session reports what it wrote when it ends.
             session.execute("SELECT pg_stat_reset()")
             for number in range(5):
                 session.execute("SELECT t FROM optimize_it WHERE k = %s", (number,), prepare=True)
