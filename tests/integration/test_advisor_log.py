@@ -116,7 +116,7 @@ def test_from_proposed_to_kept_and_back(home):
     assert again.state is State.REVERTED
     (past,) = log.past(kind=Kind.CREATE_INDEX, states=[State.REVERTED])
     assert past.fingerprint == fingerprint
-    assert past.details["state_reason"] == "slower"
+    assert past.details["reason"] == "slower"
     assert log.past(kind=Kind.REWRITE) == ()
     with pytest.raises(PgkeelError, match="was ever logged"):
         log.move("0" * 16, State.PROVED, "")
@@ -201,3 +201,26 @@ def test_two_runs_at_once_write_one_row(prisma, connection):
         log.record([ONE])
         other.record([ONE])
     assert len(rows(prisma, log)) == 1
+
+
+def test_the_module_foretells_records_and_repeats(server, prisma):
+    given = [ONE.as_dict(), replace(TWO, state=State.PROVED, measured=PROOF).as_dict()]
+
+    def run(rows=given, **more):
+        return server.module("pg_optimization_log", {"login_db": prisma.info.dbname, "recommendations": rows}, **more)
+
+    would = run(check=True, diff=True)
+    assert would["changed"], would
+    assert prisma.execute("SELECT to_regnamespace('pgkeel')").fetchone() == (None,)
+    assert prisma.execute('SELECT count(*) FROM "OptimizationLog"').fetchone() == (0,)
+    did = run(diff=True)
+    assert (did["recorded"], did["diff"], did["table"]) == (would["recorded"], would["diff"], '"public"."OptimizationLog"')
+    assert [(one["before"], one["after"]) for one in did["recorded"]] == [("", "proposed"), ("", "proved")]
+    assert not run()["changed"]
+    assert not run(check=True)["changed"]
+    measured_again = [given[0], {**given[1], "measured_gain": 0.5}]
+    assert not run(measured_again)["changed"]
+    assert prisma.execute('SELECT max("performanceGain") FROM "OptimizationLog"').fetchone() == (50.0,)
+    refused = run([{"ddl": "x"}])
+    assert refused["failed"]
+    assert "A recommendation has no advice" in refused["msg"]

@@ -155,5 +155,8 @@ class Recommendation:
             "state": self.state.value,
             "reason": self.state_reason or self.reason,
             "advice": self.reason,
+            "index": None
+            if self.index is None
+            else {"schema": self.index.schema, "table": self.index.table, "name": self.index.name},
             "metadata": dict(self.metadata),
         }

@@ -27,7 +27,9 @@ from .store import ensure_store, installed_version
 
 LONGEST_QUERY = 10_000
 """Characters of a statement in the log."""
-_UNTRACKED = frozenset({"state", "reason"})
+_NEEDED = frozenset(
+    {"fingerprint", "kind", "subject", "statement", "ddl", "advice", "reason", "source", "confidence", "measured_gain", "state"}
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,22 @@ class Entry:
     changed_at: datetime
     details: Mapping[str, Any]
     """As ``Recommendation.as_dict`` had them the last time."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What became of one recommendation of a run."""
+
+    fingerprint: str
+    subject: str
+    before: State | None
+    """None where it is new."""
+    after: State
+
+    @property
+    def changes(self) -> bool:
+        """Whether it is new, or goes to another state. A newer measurement alone is written, and is no change."""
+        return self.before is not self.after
 
 
 class OptimizationLog:
@@ -60,24 +78,25 @@ class OptimizationLog:
         One that is known by its fingerprint keeps its row; nothing is written twice, and a second run that comes to the same
         changes nothing but when it was seen. Raises PgkeelError for a state that no run can find.
         """
-        return tuple(self._record(one) for one in recommendations)
+        given = tuple(recommendations)
+        states = [one.after for one in self.record_rows([one.as_dict() for one in given])]
+        return tuple(replace(one, state=state) for one, state in zip(given, states, strict=True))
 
-    def _record(self, one: Recommendation) -> Recommendation:
+    def record_rows(self, rows: Iterable[Mapping[str, Any]]) -> tuple[Recorded, ...]:
+        """``record`` of rows as ``Recommendation.as_dict`` makes them."""
+        return tuple(self._record(_plain(row)) for row in rows)
+
+    def _record(self, row: dict[str, Any]) -> Recorded:
+        fingerprint = str(row["fingerprint"])
         with self._connection.transaction():
-            self._lock(one.fingerprint)
-            known = self._known(one.fingerprint)
-            state = after_another_run(known.state if known else None, one.state)
-            now_known = replace(one, state=state, state_reason=one.state_reason if known is None or state is one.state else "")
-            if known and state is not one.state:
-                now_known = replace(now_known, state_reason=str(known.details.get("state_reason", "")))
-            details = _details(now_known)
-            if known and known.state is state and _same(known.details, details) and self._has_row(one.fingerprint):
-                self._connection.execute(
-                    "UPDATE pgkeel.recommendation SET seen_at = now() WHERE fingerprint = %s", [one.fingerprint]
-                )
+            self._lock(fingerprint)
+            known = _known(self._connection, fingerprint)
+            recorded, details = _merged(known, row)
+            if known and not recorded.changes and known.details == details and self._has_row(fingerprint):
+                self._connection.execute("UPDATE pgkeel.recommendation SET seen_at = now() WHERE fingerprint = %s", [fingerprint])
             else:
-                self._write(now_known, details, changed=known is None or known.state is not state)
-            return now_known
+                self._write(details, changed=recorded.changes)
+            return recorded
 
     def move(self, fingerprint: str, state: State, reason: str) -> Entry:
         """Take a recommendation to its next state; the moment it is applied goes into the row.
@@ -86,11 +105,11 @@ class OptimizationLog:
         """
         with self._connection.transaction():
             self._lock(fingerprint)
-            known = self._known(fingerprint)
+            known = _known(self._connection, fingerprint)
             if known is None:
                 raise PgkeelError(f"No recommendation {fingerprint} was ever logged", "Run the advisor first")
             check_transition(known.state, state)
-            details = {**known.details, "state": state.value, "reason": reason, "state_reason": reason}
+            details = {**known.details, "state": state.value, "reason": reason}
             self._connection.execute(
                 """
                 UPDATE pgkeel.recommendation SET state = %s, changed_at = now(), seen_at = now(), details = %s
@@ -113,7 +132,7 @@ class OptimizationLog:
 
     def entry(self, fingerprint: str) -> Entry:
         """One recommendation. Raises PgkeelError where it is not known."""
-        known = self._known(fingerprint)
+        known = _known(self._connection, fingerprint)
         if known is None:
             raise PgkeelError(f"No recommendation {fingerprint} was ever logged", "Run the advisor first")
         return known
@@ -135,13 +154,6 @@ class OptimizationLog:
             [f"pgkeel recommendation {fingerprint}"],
         )
 
-    def _known(self, fingerprint: str) -> Entry | None:
-        row = self._connection.execute(
-            "SELECT fingerprint, state, first_at, changed_at, details FROM pgkeel.recommendation WHERE fingerprint = %s",
-            [fingerprint],
-        ).fetchone()
-        return _entry(row) if row else None
-
     def _row_id(self, fingerprint: str) -> str | None:
         """Of its row in the present table: from the register, or by the fingerprint in the row where the register was lost."""
         row = self._connection.execute(
@@ -161,10 +173,11 @@ class OptimizationLog:
             return False
         return self._connection.execute(self._sql("SELECT FROM {table} WHERE {id}::text = %s"), [number]).fetchone() is not None
 
-    def _write(self, one: Recommendation, details: dict[str, Any], *, changed: bool) -> None:
-        number = self._row_id(one.fingerprint)
-        if number is None or not self._has_row(one.fingerprint):
-            number = self._insert_row(one, details)
+    def _write(self, details: dict[str, Any], *, changed: bool) -> None:
+        fingerprint = details["fingerprint"]
+        number = self._row_id(fingerprint)
+        if number is None or not self._has_row(fingerprint):
+            number = self._insert_row(details)
         self._connection.execute(
             """
             INSERT INTO pgkeel.recommendation AS known (fingerprint, log_table, log_id, state, details)
@@ -173,11 +186,11 @@ class OptimizationLog:
                SET log_table = excluded.log_table, log_id = excluded.log_id, state = excluded.state, details = excluded.details,
                    seen_at = now(), changed_at = CASE WHEN %s THEN now() ELSE known.changed_at END
             """,
-            [one.fingerprint, self.table.described, number, one.state, Jsonb(details), changed],
+            [fingerprint, self.table.described, number, details["state"], Jsonb(details), changed],
         )
-        self._update_row(one.fingerprint, details, applied=False)
+        self._update_row(fingerprint, details, applied=False)
 
-    def _insert_row(self, one: Recommendation, details: dict[str, Any]) -> str:
+    def _insert_row(self, details: dict[str, Any]) -> str:
         values = {**_shown(details), "createdat": datetime.now(UTC)}
         if not self.table.makes_ids:
             values["id"] = str(uuid.uuid4())
@@ -192,7 +205,7 @@ class OptimizationLog:
         ).fetchone()
         if row is None:  # a rule or a trigger of the application swallowed it
             raise PgkeelError(
-                f"The table {self.table.described} takes no row", f"Look at its rules and triggers; {one.subject} was lost"
+                f"The table {self.table.described} takes no row", f"Look at its rules and triggers; {details['subject']} was lost"
             )
         return str(row[0])
 
@@ -260,15 +273,39 @@ def _entry(row: tuple[Any, ...]) -> Entry:
     return Entry(row[0], Kind(details["kind"]), details["subject"], State(row[1]), row[2], row[3], details)
 
 
-def _details(one: Recommendation) -> dict[str, Any]:
-    index = None if one.index is None else {"schema": one.index.schema, "table": one.index.table, "name": one.index.name}
-    # As the database gives it back: lists for tuples.
-    whole: dict[str, Any] = json.loads(json.dumps({**one.as_dict(), "state_reason": one.state_reason, "index": index}))
-    return whole
+def would_record(connection: psycopg.Connection[Any], rows: Iterable[Mapping[str, Any]]) -> tuple[Recorded, ...]:
+    """What ``record_rows`` would do; reads only. Raises PgkeelError as opening the log does."""
+    find_log_table(connection)
+    there = installed_version(connection) > 0
+    plain = [_plain(row) for row in rows]
+    return tuple(_merged(_known(connection, row["fingerprint"]) if there else None, row)[0] for row in plain)
 
 
-def _same(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    return all(before.get(key) == now[key] for key in now if key not in _UNTRACKED)
+def _known(connection: psycopg.Connection[Any], fingerprint: str) -> Entry | None:
+    row = connection.execute(
+        "SELECT fingerprint, state, first_at, changed_at, details FROM pgkeel.recommendation WHERE fingerprint = %s",
+        [fingerprint],
+    ).fetchone()
+    return _entry(row) if row else None
+
+
+def _merged(known: Entry | None, row: dict[str, Any]) -> tuple[Recorded, dict[str, Any]]:
+    """The state after a run, and the details to keep: those of the run, with the reason of the state that stands."""
+    found = State(row["state"])
+    state = after_another_run(known.state if known else None, found)
+    details = {**row, "state": state.value}
+    if known and state is not found:
+        details["reason"] = known.details["reason"]
+    return Recorded(row["fingerprint"], row["subject"], known.state if known else None, state), details
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """As the database gives it back: lists for tuples. Raises PgkeelError for a row that is no recommendation."""
+    missing = sorted(_NEEDED - set(row))
+    if missing:
+        raise PgkeelError(f"A recommendation has no {missing[0]}", "Give rows as pg_optimize and pg_advisor return them")
+    plain: dict[str, Any] = json.loads(json.dumps(dict(row)))
+    return plain
 
 
 def _shown(details: Mapping[str, Any]) -> dict[str, Any]:

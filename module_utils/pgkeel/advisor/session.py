@@ -15,6 +15,8 @@ from ..postgres.index_redundancy import Names
 from .counsel import Circumstances, Counsel, counsel
 from .drop_advice import Node, read_node
 from .model import Statement, Workload
+from .optimization_log import indexes_in_force
+from .production import read_examples
 from .snapshots import Counters, read_counters, read_history, write_down
 from .store import ensure_store, installed_version, is_current
 from .workload import judge_window
@@ -110,15 +112,18 @@ def _run(connection: psycopg.Connection[Any], request: Request, wait: Callable[[
     workload = judge_window(connection, counters, since)
     history = () if counters.standby else read_history(connection, counters, since)
     unverified: list[str] = []
+    examples = read_examples(connection)
     advice = counsel(
         connection,
         workload,
         Circumstances(
             least_total_ms=request.least_total_ms,
             history=sorted((*history, *samples, counters), key=lambda one: one.taken_at),
-            texts={query_id: (text,) for query_id, text in counters.texts.items()},
+            texts={query_id: (text, *examples.get(query_id, ())) for query_id, text in counters.texts.items()},
+            patterns_known=bool(examples),
             standbys=_standbys(request, unverified),
             declared=request.declared,
+            ours=frozenset() if counters.standby else indexes_in_force(connection),
             sample=request.sample_tables,
         ),
     )
