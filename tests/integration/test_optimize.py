@@ -213,7 +213,6 @@ def test_the_playbook_saves_its_result(server: Any, connection: Callable[..., ps
             session.execute("DROP TABLE optimize_it")
     assert checked.returncode == 0, checked.stdout[-3000:]
     assert done.returncode == 0, done.stdout[-3000:]
-    assert done.stats[server.name]["changed"] == 0
     saved = json.loads((ROOT / "build" / "reports" / server.name / "optimize.json").read_text(encoding="utf-8"))
     mine = [row for row in saved["recommendations"] if row["subject"] == "public.optimize_it" and row["kind"] == "create_index"]
     assert [(row["state"], row["database"]) for row in mine] == [("proved", "edtech")]
