@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from pathlib import Path
 from random import Random
@@ -37,6 +38,7 @@ NOISE_MS = 0.05
 """A run; below this a difference is the machine's."""
 DATABASE = "measured"
 COPY = "copied"
+WITHOUT = "without"
 Times = dict[str, float]
 """Milliseconds a statement, all its runs together."""
 
@@ -67,24 +69,27 @@ def read_statements(ground: ProvingGround) -> Workload:
     return Workload(DATABASE, now, now, found)
 
 
-def run_queries(ground: ProvingGround, queries: Sequence[Query], rounds: int) -> Times:
-    """Each query in a transaction that is rolled back; the median of the rounds, summed by its text."""
-    found: Times = defaultdict(float)
-    with connect(ground.login(DATABASE)) as session:
-        session.prepare_threshold = None
+def run_queries(ground: ProvingGround, queries: Sequence[Query], databases: Sequence[str], rounds: int) -> dict[str, Times]:
+    """Each query in every database in turn, in a transaction that is rolled back; medians of the rounds, summed by its text."""
+    found: dict[str, Times] = {name: defaultdict(float) for name in databases}
+    with ExitStack() as stack:
+        sessions = {name: stack.enter_context(connect(ground.login(name))) for name in databases}
         for text, values in queries:
-            times = []
+            times: dict[str, list[float]] = defaultdict(list)
             for number in range(rounds + 1):
-                session.execute("BEGIN")
-                begun = time.perf_counter()
-                cursor = session.execute(text, values)
-                if cursor.description:
-                    cursor.fetchall()
-                if number:  # the first warms
-                    times.append((time.perf_counter() - begun) * 1000)
-                session.execute("ROLLBACK")
-            found[text] += statistics.median(times)
-    return dict(found)
+                for name, session in list(sessions.items())[:: 1 if number % 2 else -1]:
+                    session.prepare_threshold = None
+                    session.execute("BEGIN")
+                    begun = time.perf_counter()
+                    cursor = session.execute(text, values)
+                    if cursor.description:
+                        cursor.fetchall()
+                    if number:  # the first warms
+                        times[name].append((time.perf_counter() - begun) * 1000)
+                    session.execute("ROLLBACK")
+            for name in databases:
+                found[name][text] += statistics.median(times[name])
+    return found
 
 
 class Generated:
@@ -108,9 +113,9 @@ class Generated:
             for text, values in self.queries:
                 session.execute(text, values, prepare=True)
 
-    def measure(self, ground: ProvingGround) -> Times:
-        """Run it three times; medians."""
-        return run_queries(ground, self.queries, 3)
+    def measure(self, ground: ProvingGround, databases: Sequence[str]) -> dict[str, Times]:
+        """Run it in every database in turn; medians of five."""
+        return run_queries(ground, self.queries, databases, 5)
 
 
 class EdTech:
@@ -130,8 +135,8 @@ class EdTech:
         with connect(ground.login(DATABASE)) as session:
             load(session, self.size, seed=self.seed, reference=date(2026, 3, 2), schema=self.schema, owner="postgres")
 
-    def _run(self, ground: ProvingGround) -> Times:
-        done = run_workload(ground.login(DATABASE), transactions=self.operations, seconds=120, clients=1, seed=self.seed)
+    def _run(self, ground: ProvingGround, database: str) -> Times:
+        done = run_workload(ground.login(database), transactions=self.operations, seconds=120, clients=1, seed=self.seed)
         found: dict[str, list[float]] = defaultdict(list)
         for outcome in done.outcomes:
             found[outcome.kind].append(outcome.seconds * 1000)
@@ -140,13 +145,17 @@ class EdTech:
 
     def exercise(self, ground: ProvingGround) -> None:
         """Run it once, for pg_stat_statements to see."""
-        self._run(ground)
+        self._run(ground, DATABASE)
 
-    def measure(self, ground: ProvingGround) -> Times:
-        """Run it three times; medians."""
-        self._run(ground)
-        runs = [self._run(ground) for _ in range(3)]
-        return {kind: statistics.median(run[kind] for run in runs) for kind in runs[0]}
+    def measure(self, ground: ProvingGround, databases: Sequence[str]) -> dict[str, Times]:
+        """Run it in every database in turn; medians of three after one that warms."""
+        runs: dict[str, list[Times]] = defaultdict(list)
+        for number in range(4):
+            for name in databases[:: 1 if number % 2 else -1]:
+                runs[name].append(self._run(ground, name))
+        return {
+            name: {kind: statistics.median(run[kind] for run in found[1:]) for kind in found[0]} for name, found in runs.items()
+        }
 
 
 def by_pgkeel(
@@ -225,10 +234,10 @@ def ddl(candidate: Candidate) -> str:
     return create_index(index, name=index.name, relation=relation, concurrently=False).as_string(None)
 
 
-def build(ground: ProvingGround, chosen: Sequence[Candidate]) -> int:
+def build(ground: ProvingGround, chosen: Sequence[Candidate], database: str = DATABASE) -> int:
     """Build them where the measuring is done; their bytes."""
     size = 0
-    with connect(ground.login(DATABASE)) as session:
+    with connect(ground.login(database)) as session:
         for candidate in chosen:
             index = candidate.index
             if candidate.needs_extension:
@@ -275,52 +284,54 @@ def bench(ground: ProvingGround, work: Generated | EdTech, given: dict[str, Any]
         )
         budget = int((tables.fetchone() or (0,))[0] * given["budget_share"])
     recreate(ground, "pristine", DATABASE)
-    # Before and after are measured on copies of the same age, or caches would be compared.
-    recreate(ground, DATABASE, "pristine")
-    build(ground, ())
-    before = work.measure(ground)
-    rows = []
+    # All are measured in turn, on copies of the same age: what else the machine does strikes every one of them.
+    databases = {method: f"with_{method}" for method in METHODS}
+    recreate(ground, WITHOUT, "pristine")
+    build(ground, (), WITHOUT)
+    chosen: dict[str, list[Candidate]] = {}
+    sizes: dict[str, int] = {}
+    seconds: dict[str, float] = {}
     for method, advisor in METHODS.items():
         recreate(ground, COPY, "pristine")
         started = time.monotonic()
-        chosen = advisor(lambda: connect(ground.login(COPY)), workload, writes, budget, given)
-        seconds = time.monotonic() - started
-        recreate(ground, DATABASE, "pristine")
-        size = build(ground, chosen)
-        while size > budget and chosen:
+        chosen[method] = advisor(lambda: connect(ground.login(COPY)), workload, writes, budget, given)
+        seconds[method] = time.monotonic() - started
+        while True:
+            recreate(ground, databases[method], "pristine")
+            sizes[method] = build(ground, chosen[method], databases[method])
+            if sizes[method] <= budget or not chosen[method]:
+                break
             # The same storage for each: what was chosen last goes, as the planner's estimate of sizes was wrong.
-            chosen = chosen[:-1]
-            recreate(ground, DATABASE, "pristine")
-            size = build(ground, chosen)
-        after = work.measure(ground)
+            chosen[method] = chosen[method][:-1]
+    every = [WITHOUT, *databases.values()]
+    times = work.measure(ground, every)
+    if any(regressions(times[WITHOUT], times[name], work.runs) for name in every):
+        # Measured twice before anybody is accused.
+        again = work.measure(ground, every)
+        times = {name: {key: min(found[key], again[name][key]) for key in found} for name, found in times.items()}
+    before = times[WITHOUT]
+    rows = []
+    for method, database in databases.items():
+        after = times[database]
         slower = regressions(before, after, work.runs)
-        if slower:
-            # Measured twice before anybody is accused.
-            again = work.measure(ground)
-            after = {name: min(after[name], again[name]) for name in after}
-            slower = regressions(before, after, work.runs)
         rows.append(
             {
                 "workload": work.name,
                 "method": method,
                 "total_before_s": round(sum(before.values()) / 1000, 4),
                 "total_after_s": round(sum(after.values()) / 1000, 4),
-                "bytes": size,
+                "bytes": sizes[method],
                 "budget_bytes": budget,
-                "advise_s": round(seconds, 2),
+                "advise_s": round(seconds[method], 2),
                 # An index must be kept up to date: what only writes is told apart, for no adviser can have one for nothing.
                 "regressions": sum(not writes_rows(name) for name in slower),
                 "slower_writes": sum(writes_rows(name) for name in slower),
                 "slower": [{"statement": name, "ratio": round(after[name] / before[name], 2)} for name in slower],
-                "indexes": [
-                    create_index(
-                        c.index, name=c.index.name, relation=sql.Identifier(c.index.schema, c.index.table), concurrently=False
-                    ).as_string(None)
-                    for c in chosen
-                ],
+                "indexes": [ddl(candidate) for candidate in chosen[method]],
             }
         )
         print(rows[-1], file=sys.stderr)
+        recreate(ground, database)
     print(work.name, round(time.monotonic() - begun, 1), "s", file=sys.stderr)
     return rows
 
