@@ -17,7 +17,7 @@ CREATE TABLE log{suffix} (id bigint NOT NULL, user_id int NOT NULL, at timestamp
                           payload text){by}
 """
 FILL = f"""
-INSERT INTO log{{suffix}} SELECT n, n * 7919 % 5000, date_trunc('day', now()) - ({ROWS} - n) * interval '26 seconds',
+INSERT INTO log{{suffix}} SELECT n, n % 5000 * 7919 % 5000, date_trunc('day', now()) - ({ROWS} - n) * interval '26 seconds',
   'kind ' || n % 7, n % 90, repeat('x', 120) FROM generate_series(1, {ROWS}) n
 """
 QUESTIONS = {
