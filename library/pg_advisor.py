@@ -121,7 +121,7 @@ statements_judged:
   description: How many there were.
   returned: success
   type: int
-skipped:
+not_judged:
   description: Statements about which nothing can be advised, counted, with C(reason), C(statements) and C(total_ms).
   returned: success
   type: list

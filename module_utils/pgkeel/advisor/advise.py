@@ -30,6 +30,7 @@ LEAST_SHARE = 0.0005
 WHOLE_BUDGET_SHARE = 0.01
 """Of the workload's time: what filling the whole budget must save."""
 MOST_PROVED = 20
+FILL_SECONDS = 15.0
 CLEARLY_BETTER = 1.01
 LONGEST_SHOWN = 4_000
 """Characters of a statement in a result."""
@@ -153,12 +154,20 @@ def _rivals(
 ) -> list[Choice]:
     """The choice, and sets chosen in other ways: which is best is for the measurement to say, not for the planner."""
     plain = {c.index.name: prices[c.index.name] for c in candidates if is_single(c)}
+    single = choose(costed, plain, limits.budget_bytes)
     planner = Planner(connector)
     try:
-        greedy = greedy_set(planner, statements, candidates, prices, limits.budget_bytes)
+        filled = greedy_set(
+            planner, statements, candidates, prices, limits.budget_bytes, start=first.indexes, seconds=FILL_SECONDS
+        )
+        singles = [candidate for candidate in candidates if candidate.index.name in plain]
+        several = greedy_set(
+            planner, statements, singles, prices, limits.budget_bytes, start=single.indexes, seconds=FILL_SECONDS
+        )
+        greedy = greedy_set(planner, statements, candidates, prices, limits.budget_bytes, seconds=FILL_SECONDS)
     finally:
         planner.close()
-    found = [first, choose(costed, plain, limits.budget_bytes), described(costed, prices, greedy)]
+    found = [described(costed, prices, names) for names in (filled, several, greedy)]
     return list({frozenset(choice.indexes): choice for choice in reversed(found) if choice.indexes}.values())[::-1]
 
 

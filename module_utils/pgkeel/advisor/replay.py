@@ -109,6 +109,15 @@ class Compared:
 
 
 @dataclass
+class Changed:
+    """A statement, and its texts whose plan changes, each with the new indexes that the plan uses. It stays on the server."""
+
+    ready: Ready
+    result: Compared
+    texts: list[tuple[str, frozenset[str]]] = field(default_factory=list)
+
+
+@dataclass
 class Switch:
     """Makes the built indexes visible to the planner, or not: by their validity in the catalog of the throwaway copy."""
 
@@ -125,24 +134,48 @@ class Switch:
             self.shown = shown
 
 
-def compare(session: psycopg.Connection[Any], switch: Switch, ready: Ready) -> Compared:
-    """Replay one statement; only sets of values whose plan changes are run."""
-    result = Compared(ready.statement.query_id, ready.statement.calls, ready.statement.total_ms)
-    set_path(session, ready.search_path)
+def changed_plans(session: psycopg.Connection[Any], switch: Switch, statements: Sequence[Ready]) -> list[Changed]:
+    """Every statement with the sets of values whose plan is another one with the indexes: only those need to be run.
+
+    All are planned without the indexes first and with them afterwards, so that the switch is thrown twice and no more.
+    """
     names = frozenset(switch.oids)
-    for text in ready.replay:
+    found = [
+        Changed(ready, Compared(ready.statement.query_id, ready.statement.calls, ready.statement.total_ms))
+        for ready in statements
+    ]
+    before: dict[tuple[int, str], tuple[Any, ...]] = {}
+    for shown in (False, True):
+        switch.show(shown)
+        for number, one in enumerate(found):
+            set_path(session, one.ready.search_path)
+            for text in one.ready.replay:
+                try:
+                    plan = _plan(session, text)
+                except psycopg.Error as error:
+                    if session.closed:
+                        raise
+                    one.result.skipped = f"it failed on the copy ({error.sqlstate})"
+                    continue
+                if not shown:
+                    before[number, text] = _shape(plan)
+                elif before.get((number, text)) == _shape(plan):
+                    one.result.unchanged += 1
+                else:
+                    one.texts.append((text, frozenset(index_names(plan)) & names))
+    return found
+
+
+def compare(session: psycopg.Connection[Any], switch: Switch, changed: Changed) -> Compared:
+    """Replay one statement with the sets of values whose plan changes."""
+    result, locks = changed.result, changed.ready.usage.locks
+    set_path(session, changed.ready.search_path)
+    for text, used in changed.texts:
         try:
-            switch.show(False)
-            before = _plan(session, text)
-            switch.show(True)
-            after = _plan(session, text)
-            if _shape(before) == _shape(after):
-                result.unchanged += 1
-                continue
-            pair = _pair(session, switch, text, frozenset(index_names(after)) & names, locks=ready.usage.locks)
+            pair = _pair(session, switch, text, used, locks=locks)
             if pair.ratio > SLOWER:
                 # A suspicion is looked at again before anybody is accused.
-                pair = _pair(session, switch, text, pair.used, locks=ready.usage.locks, least=ROUNDS)
+                pair = _pair(session, switch, text, used, locks=locks, least=ROUNDS)
             result.pairs.append(pair)
         except psycopg.Error as error:
             if session.closed:

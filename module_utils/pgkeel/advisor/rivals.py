@@ -24,17 +24,27 @@ def is_single(candidate: Candidate) -> bool:
 
 
 def greedy_set(
-    planner: Planner, statements: Sequence[Ready], candidates: Sequence[Candidate], prices: Mapping[str, Price], budget_bytes: int
+    planner: Planner,
+    statements: Sequence[Ready],
+    candidates: Sequence[Candidate],
+    prices: Mapping[str, Price],
+    budget_bytes: int,
+    *,
+    start: Sequence[str] = (),
+    seconds: float = SECONDS,
 ) -> tuple[str, ...]:
     """Again and again the index that lowers the planner's cost of the most expensive statements most, beside those chosen before.
 
-    The planner sees the whole set each time, as it would in production. Bounded in statements, candidates and seconds.
+    ``start``: what is chosen already, and stays; thus a set is filled up with what only helps beside it. The planner sees the
+    whole set each time, as it would in production. Bounded in statements, candidates and ``seconds``.
     """
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + seconds
     heavy = sorted(statements, key=lambda ready: -ready.statement.total_ms)[:MOST_STATEMENTS]
     bases = {ready.statement.query_id: (planner.plans(ready, []) or (0.0,))[0] for ready in heavy}
-    now = dict(bases)
-    chosen: list[Candidate] = []
+    chosen = [candidate for name in start for candidate in candidates if candidate.index.name == name]
+    built = [candidate for candidate in chosen if candidate.index.method in GIN_METHODS]
+    chosen = [candidate for candidate in chosen if candidate not in built]
+    now = {ready.statement.query_id: (planner.plans(ready, chosen) or (0.0,))[0] for ready in heavy} if chosen else dict(bases)
 
     def saving(candidate: Candidate) -> tuple[float, dict[int, float]]:
         gain, changed = -prices[candidate.index.name].write_ms, {}
@@ -50,10 +60,11 @@ def greedy_set(
 
     scores = {}
     for candidate in candidates:
-        if candidate.index.method not in GIN_METHODS and time.monotonic() < deadline:
+        known = candidate in chosen or candidate.index.method in GIN_METHODS
+        if not known and time.monotonic() < deadline:
             scores[candidate.index.name] = (saving(candidate)[0], candidate)
     pool = [c for gain, c in sorted(scores.values(), key=lambda item: -item[0]) if gain > 0][:MOST_CANDIDATES]
-    left = budget_bytes
+    left = budget_bytes - sum(prices[candidate.index.name].bytes for candidate in [*chosen, *built])
     least = LEAST_GAIN * sum(ready.statement.total_ms for ready in heavy)
     while pool and time.monotonic() < deadline:
         scored = [(saving(candidate), candidate) for candidate in pool if prices[candidate.index.name].bytes <= left]
@@ -64,4 +75,4 @@ def greedy_set(
         pool.remove(best)
         left -= prices[best.index.name].bytes
         now.update(changed)
-    return tuple(candidate.index.name for candidate in chosen)
+    return tuple(candidate.index.name for candidate in [*chosen, *built])

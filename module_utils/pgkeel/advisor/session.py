@@ -60,7 +60,8 @@ class Advised:
             "window": {"since": self.workload.since.isoformat(), "until": self.workload.until.isoformat()},
             "statements": [_shown(one, total) for one in self.workload.statements[:top]],
             "statements_judged": len(self.workload.statements),
-            "skipped": [asdict(one) for one in self.workload.skipped],
+            # Not "skipped": that word tells Ansible that the task did not run.
+            "not_judged": [asdict(one) for one in self.workload.skipped],
             "advice_warnings": list(self.workload.warnings),
             "recommendations": [one.as_dict() for one in self.counsel.recommendations],
             "unverified": list(self.counsel.unverified),
