@@ -4,12 +4,14 @@ KEEP=1 python tools/integration.py tests/integration/recent_rows_bench.py -s
 """
 
 import json
+import os
 import statistics
 from pathlib import Path
 
 import pytest
 
-ROWS = 1_200_000
+ROWS = int(os.environ.get("BENCH_ROWS", "1200000"))
+STEP = 365 * 86400 / ROWS
 ROUNDS = 5
 OUTPUT = Path(__file__).resolve().parents[2] / "build" / "bench" / "recent_rows.json"
 TABLE = """
@@ -17,7 +19,7 @@ CREATE TABLE log{suffix} (id bigint NOT NULL, user_id int NOT NULL, at timestamp
                           payload text){by}
 """
 FILL = f"""
-INSERT INTO log{{suffix}} SELECT n, n * 7919 % 5000, date_trunc('day', now()) - ({ROWS} - n) * interval '26 seconds',
+INSERT INTO log{{suffix}} SELECT n, n % 5000 * 7919 % 5000, date_trunc('day', now()) - ({ROWS} - n) * interval '{STEP} seconds',
   'kind ' || n % 7, n % 90, repeat('x', 120) FROM generate_series(1, {ROWS}) n
 """
 QUESTIONS = {

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from pgkeel.advisor.batch_query import batch_query
 from pgkeel.advisor.counsel import Circumstances, counsel
+from pgkeel.advisor.drop_advice import count_standbys
 from pgkeel.advisor.facts_read import read_catalog
 from pgkeel.advisor.n_plus_one import find_loops, intervals_of, read_foreign_keys
 from pgkeel.advisor.snapshots import read_counters
@@ -286,3 +287,15 @@ def test_the_module_finds_a_loop_while_it_samples(server, shop):
         loop.join()
     assert [one["kind"] for one in did["recommendations"]] == ["batch"], did
     assert did["recommendations"][0]["metadata"]["batch_query"].endswith("WHERE customer_id = ANY($1) GROUP BY customer_id")
+
+
+def test_a_standby_that_is_away_counts_and_one_that_does_not_answer_is_named(server, shop):
+    assert count_standbys(shop) == 0
+    shop.execute("SELECT pg_create_physical_replication_slot('advisor_it')")
+    try:
+        assert count_standbys(shop) == 1
+    finally:
+        shop.execute("SELECT pg_drop_replication_slot('advisor_it')")
+    replicas = [{"login_host": "127.0.0.1", "login_port": 1}]
+    did = server.module("pg_advisor", {"login_db": shop.info.dbname, "replicas": replicas}, check=True)
+    assert any("How the standby 127.0.0.1:1 uses the indexes" in one for one in did["unverified"]), did

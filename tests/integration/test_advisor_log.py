@@ -1,5 +1,6 @@
 """The optimization log, in the application's table and in pgkeel's own."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -224,3 +225,36 @@ def test_the_module_foretells_records_and_repeats(server, prisma):
     refused = run([{"ddl": "x"}])
     assert refused["failed"]
     assert "A recommendation has no advice" in refused["msg"]
+
+
+PLAY = """
+- hosts: postgresql
+  gather_facts: false
+  vars:
+    backup_optimize_result: {result}
+    wanted: {failures}
+  tasks:
+    - ansible.builtin.include_role:
+        name: backup
+        tasks_from: optimize_log
+    - ansible.builtin.assert:
+        that: backup_optimize_result.failures == wanted
+"""
+
+
+def test_the_playbook_logs_what_it_can_and_names_what_it_cannot(server, prisma, connection, database, tmp_path):
+    broken = connection(database("log"))
+    broken.execute('CREATE TABLE "OptimizationLog" (id text PRIMARY KEY)')
+    rows = [{**ONE.as_dict(), "database": one.info.dbname} for one in (prisma, broken)]
+    sentence = (
+        f'{broken.info.dbname}: The table "public"."OptimizationLog" has the name of an optimization log, and it has no column '
+        "querytext. Give it the columns that docs/architect.md lists, or rename it: pgkeel then keeps a log of its own."
+    )
+    play = tmp_path / "play.yml"
+    result = json.dumps({"recommendations": rows, "failures": ["before"]})
+    play.write_text(PLAY.format(result=result, failures=json.dumps(["before", sentence])))
+    first = server.playbook(str(play))
+    assert first.returncode == 0, first.stdout[-3000:]
+    assert prisma.execute('SELECT count(*) FROM "OptimizationLog"').fetchone() == (1,)
+    again = server.playbook(str(play))
+    assert again.stats[server.name]["changed"] == 0

@@ -207,3 +207,26 @@ def test_five_thousand_statements_are_read_in_seconds(base, record_property):
     assert len(workload.statements) >= 0.95 * wanted
     assert all(one.fingerprint for one in workload.statements)
     assert done - started < 60
+
+
+def test_a_server_that_does_not_preload_it_is_told_so(server):
+    folder = f"/var/tmp/advisor_{time.time_ns()}"
+    binaries = "/usr/lib/postgresql/17/bin"
+    control = (
+        f"su postgres -c \"{binaries}/pg_ctl -D {folder}/data -o '-k {folder} -p 5999 -c listen_addresses=' -w -l {folder}/log"
+    )
+    make = f"install -d -o postgres {folder} && su postgres -c '{binaries}/initdb -D {folder}/data -N >/dev/null'"
+    server.run(f'{make} && {control} start"')
+    try:
+        login = {"login_unix_socket": folder, "login_port": 5999, "login_db": "postgres"}
+        without = server.module("pg_advisor", login)
+        assert "has no extension pg_stat_statements" in without["msg"]
+        server.run(f"su postgres -c \"psql -h {folder} -p 5999 -c 'CREATE EXTENSION pg_stat_statements'\"")
+        unloaded = server.module("pg_advisor", login)
+        assert unloaded["failed"]
+        assert "is not preloaded" in unloaded["msg"]
+        assert "shared_preload_libraries" in unloaded["msg"]
+        left = server.run(f'su postgres -c "psql -XAt -h {folder} -p 5999 -c \\"SELECT to_regnamespace(\'pgkeel\')\\""')
+        assert left.stdout.strip() == ""
+    finally:
+        server.run(f'{control} stop -m immediate"; rm -rf {folder}', check=False)

@@ -209,14 +209,19 @@ def test_the_playbook_saves_its_result(server: Any, connection: Callable[..., ps
             assert server.playbook("playbooks/backup.yml").returncode == 0
             checked = server.playbook("playbooks/optimize.yml", {"optimize_apply": "never"}, check=True)
             done = server.playbook("playbooks/optimize.yml", {"optimize_apply": "never", "optimize_proof_seconds": 30})
+            logged = dict(session.execute("SELECT fingerprint, state FROM pgkeel.recommendation").fetchall())
+            again = server.playbook("playbooks/optimize.yml", {"optimize_apply": "never"}, check=True)
         finally:
             session.execute("DROP TABLE optimize_it")
     assert checked.returncode == 0, checked.stdout[-3000:]
     assert done.returncode == 0, done.stdout[-3000:]
+    assert again.returncode == 0, again.stdout[-3000:]
+    assert again.stats[server.name]["changed"] == 0  # what was found is logged already
     saved = json.loads((ROOT / "build" / "reports" / server.name / "optimize.json").read_text(encoding="utf-8"))
     mine = [row for row in saved["recommendations"] if row["subject"] == "public.optimize_it" and row["kind"] == "create_index"]
     assert [(row["state"], row["database"]) for row in mine] == [("proved", "edtech")]
     assert set(mine[0]) >= ROW
+    assert logged[mine[0]["fingerprint"]] == "proved"
     refused = server.playbook("playbooks/optimize.yml", {"optimize_apply": "safe"})
     assert refused.returncode
     assert "Applying comes with a later version" in refused.stdout

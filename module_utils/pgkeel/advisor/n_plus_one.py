@@ -33,8 +33,6 @@ FEWEST_EACH = 2.0
 """Rows a call of the parent: with one, the pair is a chain of two queries, and no loop."""
 TOLERANCE = 0.1
 """By which calls may miss the rows in all, and in half of the intervals by less: rows without a key, a call of somebody else."""
-EXPLAINED = 0.5
-"""What is left when calls are explained by the parent's rows, of what is left when they are explained by its calls."""
 
 Table = tuple[str, str]
 Column = tuple[Table, str]
@@ -177,11 +175,6 @@ def _follows(parent: Statement, child: Statement, column: Column, parameter: int
     miss = left / rows
     typical = sorted(abs(y - x) / max(x, 1) for _, x, y in points)[len(points) // 2]
     if miss > TOLERANCE or typical > TOLERANCE or abs(calls - rows) > TOLERANCE * rows:
-        return None
-    # Traffic moves everything together. Where the parent's rows a call change, it is them that the calls must follow.
-    by_rows = sum(abs(y - x * calls / rows) for _, x, y in points)
-    by_calls = sum(abs(y - t * calls / times) for t, _, y in points)
-    if by_calls > TOLERANCE * calls and by_rows > EXPLAINED * by_calls:
         return None
     return Loop(parent, child, column, parameter, active, times, rows, calls, round(miss, 4))
 

@@ -59,6 +59,7 @@ def test_the_rewritten_page_of_several_columns():
     ("text", "more"),
     [
         (PAGED, {"blocks": 40}),  # first pages only
+        (PAGED, {"blocks": 400}),  # further pages, not far enough
         (PAGED, {"calls": 3}),
         (PAGED.replace(" OFFSET $3", ""), {}),
         ('SELECT id FROM "Log" ORDER BY note LIMIT $1 OFFSET $2', {}),  # no index for the order: that comes first
@@ -149,6 +150,8 @@ def test_room_is_left_where_hot_is_lost_for_want_of_it():
 
 def test_no_room_is_left_where_it_would_not_help():
     assert fillfactor('UPDATE "Log" SET "at" = $1 WHERE id = $2') == ()  # an indexed column
+    mixed = [statement('UPDATE "Log" SET "at" = $1 WHERE id = $2', rows=900), statement('UPDATE "Log" SET state = $1', rows=800)]
+    assert advise_fillfactor([updates()], mixed, CATALOG) == ()
     assert fillfactor(one=updates(elsewhere=5_000)) == ()
     assert fillfactor(one=updates(updates=900, elsewhere=800)) == ()
     assert fillfactor('SELECT state FROM "Log"') == ()
