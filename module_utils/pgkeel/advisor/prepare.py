@@ -19,7 +19,7 @@ from .facts import Catalog
 from .model import Skipped, Statement
 from .resolve import read_usage
 from .usage import Usage
-from .values import SETS, bound, chosen_values, is_guess
+from .values import SETS, bound, chosen_values, executed, is_guess
 
 _HARMLESS = frozenset({"random", "gen_random_uuid", "clock_timestamp", "timeofday", "statement_timestamp", "uuid_generate_v4"})
 """Volatile functions that change nothing."""
@@ -43,6 +43,8 @@ class Ready:
     guessed: bool
     replayable: str
     """Empty where it may be run on the copy; else why not."""
+    arguments: str = ""
+    """Of EXECUTE, with real values: for the plan that a prepared statement gets once for all values; empty without parameters."""
     replay: tuple[str, ...] = ()
     """What is run there: ``bound``, or of an UPDATE or DELETE the rows that it looks for."""
 
@@ -155,6 +157,7 @@ def _ready(
         candidates=candidates_of(usage.uses, known),
         guessed=not examples and is_guess(usage, types, known),
         replayable=refusal(usage, known),
+        arguments=executed(types, chosen_values(usage, types, known, 0)) if usage.reads_only else "",
         replay=tuple(dict.fromkeys(texts)) if usage.reads_only else (),
     )
 

@@ -75,6 +75,8 @@ def prove(
     deadline = time.monotonic() + seconds
     proof = Proof()
     with connector() as session:
+        # Named statements are the replay's own here.
+        session.prepare_threshold = None
         sizes = _build(session, chosen, proof)
         _keep_budget(session, chosen, sizes, budget_bytes, proof)
         candidates = {candidate.index.name: candidate for candidate in chosen if candidate.index.name in sizes}

@@ -18,6 +18,7 @@ LEAST_ROUNDS = 3
 STATEMENT_BUDGET_MS = 8_000.0
 """For the repetitions of one statement with one set of values."""
 TIMEOUT_MS = 60_000
+GENERIC = "pgkeel_generic"
 NOISE_MS = 0.05
 """Below this a difference is the clock's and the scheduler's."""
 SLOWER = 1.15
@@ -134,6 +135,26 @@ class Switch:
             self.shown = shown
 
 
+def _texts(ready: Ready) -> Iterator[str]:
+    """What is run of a statement: with each choice of values, and as a prepared one that has settled on a plan for all."""
+    yield from ready.replay
+    if ready.arguments and ready.usage.reads_only:
+        yield f"EXECUTE {GENERIC}{ready.arguments}"
+
+
+def _prepare_generic(session: psycopg.Connection[Any], text: str, ready: Ready) -> None:
+    """Prepared anew each time: a plan made while the indexes were out of sight would be kept."""
+    if text.startswith(f"EXECUTE {GENERIC}"):
+        session.execute("DEALLOCATE ALL")
+        session.execute("SET plan_cache_mode = force_generic_plan")
+        session.execute(f"PREPARE {GENERIC} AS {ready.cured.sql}".encode())
+
+
+def _settles(cost: float, custom: Sequence[float]) -> bool:
+    """Whether PostgreSQL would keep one plan: after five executions, where it costs no more than those made for values."""
+    return bool(custom) and cost <= statistics.mean(custom)
+
+
 def changed_plans(session: psycopg.Connection[Any], switch: Switch, statements: Sequence[Ready]) -> list[Changed]:
     """Every statement with the sets of values whose plan is another one with the indexes: only those need to be run.
 
@@ -149,14 +170,22 @@ def changed_plans(session: psycopg.Connection[Any], switch: Switch, statements: 
         switch.show(shown)
         for number, one in enumerate(found):
             set_path(session, one.ready.search_path)
-            for text in one.ready.replay:
+            custom: list[float] = []
+            for text in _texts(one.ready):
+                generic = text not in one.ready.replay
                 try:
+                    _prepare_generic(session, text, one.ready)
                     plan = _plan(session, text)
                 except psycopg.Error as error:
                     if session.closed:
                         raise
                     one.result.skipped = f"it failed on the copy ({error.sqlstate})"
                     continue
+                cost = float(plan.get("Total Cost", 0.0))
+                if generic and shown and not _settles(cost, custom):
+                    continue
+                if not generic:
+                    custom.append(cost)
                 if not shown:
                     before[number, text] = _shape(plan)
                 elif before.get((number, text)) == _shape(plan):
@@ -168,14 +197,14 @@ def changed_plans(session: psycopg.Connection[Any], switch: Switch, statements: 
 
 def compare(session: psycopg.Connection[Any], switch: Switch, changed: Changed) -> Compared:
     """Replay one statement with the sets of values whose plan changes."""
-    result, locks = changed.result, changed.ready.usage.locks
+    result = changed.result
     set_path(session, changed.ready.search_path)
     for text, used in changed.texts:
         try:
-            pair = _pair(session, switch, text, used, locks=locks)
+            pair = _pair(session, switch, text, used, ready=changed.ready)
             if pair.ratio > SLOWER:
                 # A suspicion is looked at again before anybody is accused.
-                pair = _pair(session, switch, text, used, locks=locks, least=ROUNDS)
+                pair = _pair(session, switch, text, used, ready=changed.ready, least=ROUNDS)
             result.pairs.append(pair)
         except psycopg.Error as error:
             if session.closed:
@@ -186,15 +215,15 @@ def compare(session: psycopg.Connection[Any], switch: Switch, changed: Changed) 
 
 
 def _pair(
-    session: psycopg.Connection[Any], switch: Switch, text: str, used: frozenset[str], *, locks: bool, least: int = LEAST_ROUNDS
+    session: psycopg.Connection[Any], switch: Switch, text: str, used: frozenset[str], *, ready: Ready, least: int = LEAST_ROUNDS
 ) -> Pair:
     times: dict[bool, list[float]] = {False: [], True: []}
     pages: dict[bool, list[int]] = {False: [], True: []}
     for shown in (False, True):
         switch.show(shown)
-        warm = run_once(session, text, locks=locks)
+        warm = run_once(session, text, ready)
         if warm is None:
-            return _timed_out(session, switch, text, used, late=shown, locks=locks)
+            return _timed_out(session, switch, text, used, late=shown, ready=ready)
         times[shown].append(warm[0])
     cost = times[False][0] + times[True][0]
     rounds = max(least, min(ROUNDS, int(STATEMENT_BUDGET_MS / max(cost, 0.001))))
@@ -202,9 +231,9 @@ def _pair(
     for number in range(rounds):
         for shown in (False, True) if number % 2 else (True, False):
             switch.show(shown)
-            once = run_once(session, text, locks=locks)
+            once = run_once(session, text, ready)
             if once is None:
-                return _timed_out(session, switch, text, used, late=shown, locks=locks)
+                return _timed_out(session, switch, text, used, late=shown, ready=ready)
             times[shown].append(once[0])
             pages[shown].append(once[1])
     runs = {shown: Run(tuple(times[shown]), int(statistics.median(pages[shown]))) for shown in (False, True)}
@@ -212,19 +241,20 @@ def _pair(
 
 
 def _timed_out(
-    session: psycopg.Connection[Any], switch: Switch, text: str, used: frozenset[str], *, late: bool, locks: bool
+    session: psycopg.Connection[Any], switch: Switch, text: str, used: frozenset[str], *, late: bool, ready: Ready
 ) -> Pair:
     """One of both took longer than allowed: that counts as the time allowed, for as many rounds as the other gets."""
     slow = Run((float(TIMEOUT_MS),), 1, timed_out=True)
     switch.show(not late)
-    once = run_once(session, text, locks=locks)
+    once = run_once(session, text, ready)
     fast = Run((once[0],), max(1, once[1])) if once else slow
     return Pair(fast, slow, used) if late else Pair(slow, fast, used)
 
 
-def run_once(session: psycopg.Connection[Any], text: str, *, locks: bool = False) -> tuple[float, int] | None:
+def run_once(session: psycopg.Connection[Any], text: str, ready: Ready) -> tuple[float, int] | None:
     """Milliseconds of execution and pages read; None when it took longer than TIMEOUT_MS. Nothing it does remains."""
-    with _harmless(session, locks=locks):
+    _prepare_generic(session, text, ready)
+    with _harmless(session, locks=ready.usage.locks):
         try:
             row = session.execute(("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) " + text).encode()).fetchone()
         except psycopg.errors.QueryCanceled:

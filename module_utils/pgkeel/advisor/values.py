@@ -88,6 +88,12 @@ def bound(cured: Cured, types: Sequence[str], values: Sequence[str | None]) -> s
     return substituted(cured.sql, literal)
 
 
+def executed(types: Sequence[str], values: Sequence[str | None]) -> str:
+    """The arguments of EXECUTE, each cast to its type; empty where there are none."""
+    numbered = Cured(", ".join(f"${number}" for number in range(1, len(types) + 1)), len(types))
+    return f"({bound(numbered, types, values)})" if types else ""
+
+
 def _facts(parameter: Parameter, catalog: Catalog) -> ColumnFacts | None:
     if parameter.table is None:
         return None
