@@ -16,9 +16,11 @@ description:
   - While it runs, C(pg_stat_progress_copy) and C(pg_stat_progress_create_index) on the server tell how far it is.
 options:
   size:
-    description: How much. V(tiny) has 50 users and 2,000 logs, V(demo) 2,000 and 500,000, V(bench) 50,000 and 10 million.
+    description:
+      - How much. V(tiny) has 50 users and 2,000 logs, V(demo) 2,000 and 500,000.
+      - V(medium) has 10,000 and 2.5 million, about 2 GB, and V(bench) 50,000 and 10 million.
     type: str
-    choices: [tiny, demo, bench]
+    choices: [tiny, demo, medium, bench]
     default: demo
   seed:
     description: Chooses one of many databases of that size.
@@ -150,7 +152,7 @@ def run(module: AnsibleModule) -> tuple[bool, Loaded]:
 def main() -> None:
     """Run the module."""
     own = {
-        "size": {"type": "str", "choices": ["tiny", "demo", "bench"], "default": "demo"},
+        "size": {"type": "str", "choices": ["tiny", "demo", "medium", "bench"], "default": "demo"},
         "seed": {"type": "int", "default": 1},
         "reference_date": {"type": "str", "default": ""},
         "owner": {"type": "str", "required": True},

@@ -53,6 +53,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 try:
     import yaml
+    from ansible.module_utils.pgkeel.atomic_file import PRIVATE, replace_file
     from ansible.module_utils.pgkeel.errors import PgkeelError
     from ansible.module_utils.pgkeel.lab.identity import describe_lab
     from ansible.module_utils.pgkeel.lab.inventory import describe_inventory, describe_known_hosts
@@ -68,11 +69,7 @@ def write_private(path: Path, text: str) -> bool:
     """Write a file that only its owner reads, whole or not at all; True if it changed."""
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return False
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
-    part.touch(mode=0o600)
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    replace_file(path, text, PRIVATE)
     return True
 
 

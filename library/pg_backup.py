@@ -15,60 +15,15 @@ description:
 version_added: 0.1.0
 author: pgkeel
 options:
-  database:
-    description: Database to back up.
-    type: str
-    required: true
-  server_name:
-    description: Name of the server within the bucket; the drill looks for the same.
-    type: str
-    required: true
-  prefix:
-    description: Folder in the bucket.
-    type: str
-    default: pgkeel
-  endpoint:
-    description: URL of the store, without the bucket.
-    type: str
-    required: true
-  bucket:
-    description: Name of the bucket; it exists already.
-    type: str
-    required: true
-  region:
-    description: Region; R2 knows V(auto) only.
-    type: str
-    default: auto
-  access_key:
-    description: Access key of the store.
-    type: str
-    required: true
-  secret_key:
-    description: Its secret.
-    type: str
-    required: true
-  ca_file:
-    description: PEM file on the server with the authority of the store's certificate; empty for the system's.
-    type: str
-    default: ''
   recipients:
     description: Public age keys that the backup is encrypted to; the private key of any of them decrypts.
     type: list
     elements: str
     required: true
-  signing_key:
-    description: Ed25519 key that signs the manifest, 32 bytes in base64.
-    type: str
-    default: ''
-  verify_keys:
-    description: Further public keys that manifests may be signed with, such as that of an older signing key.
-    type: list
-    elements: str
-    default: []
   compression_level:
     description: Level of zstd.
     type: int
-    default: 3
+    default: 1
   parts_in_flight:
     description: How many parts are sent at once; fewer when they are large, to keep memory bounded.
     type: int
@@ -77,47 +32,13 @@ options:
     description: How long to wait for a table that somebody else holds exclusively.
     type: int
     default: 300
-  keep_days:
-    description: Younger backups are kept, each of them.
-    type: int
-    default: 30
-  keep_weekly:
-    description: The newest of each of the last so many weeks is kept longer.
-    type: int
-    default: 0
-  keep_monthly:
-    description: The newest of each of the last so many months is kept longer.
-    type: int
-    default: 0
-  keep_at_least:
-    description: So many of the newest are kept whatever their age.
-    type: int
-    default: 3
-  remove_at_most:
-    description: So many are removed in one run; 0 to remove none.
-    type: int
-    default: 10
-  bin_dir:
-    description: Folder of PostgreSQL's programs.
-    type: path
-    default: /usr/lib/postgresql/17/bin
-  login_unix_socket:
-    description: Directory of the Unix socket, where it is not the default one.
-    type: str
-    default: ''
-  login_port:
-    description: Port to connect to.
-    type: int
-    default: 5432
-  login_user:
-    description: Superuser to connect as.
-    type: str
-    default: postgres
+extends_documentation_fragment:
+  - pgkeel_store
+  - pgkeel_store.retention
+  - pgkeel_store.progress
+  - pgkeel_connection.socket
 requirements:
-  - psycopg >= 3.2
-  - boto3 >= 1.35
   - pyrage >= 1.4
-  - cryptography >= 42
 attributes:
   check_mode:
     support: full
@@ -197,11 +118,12 @@ stale_uploads_aborted:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.module_utils.pgkeel.backup.options import RETENTION_ARGUMENTS, STORE_ARGUMENTS
+from ansible.module_utils.pgkeel.backup.options import PROGRESS_ARGUMENTS, RETENTION_ARGUMENTS, STORE_ARGUMENTS
 from ansible.module_utils.pgkeel.postgres.arguments import CONNECTION_ARGUMENTS
 
 try:
-    from ansible.module_utils.pgkeel.backup.arguments import policy_of, shelf_of, store_of, verify_keys_of
+    from ansible.module_utils.pgkeel.backup.arguments import policy_of, require_own_values, shelf_of, store_of, verify_keys_of
+    from ansible.module_utils.pgkeel.backup.progress import Progress
     from ansible.module_utils.pgkeel.backup.run import BackupRequest, check_backup, take_backup
     from ansible.module_utils.pgkeel.errors import PgkeelError
     from ansible.module_utils.pgkeel.postgres.connect import Login
@@ -216,9 +138,10 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **STORE_ARGUMENTS,
+            **PROGRESS_ARGUMENTS,
             **{name: CONNECTION_ARGUMENTS[name] for name in ("login_unix_socket", "login_port", "login_user")},
             "recipients": {"type": "list", "elements": "str", "required": True},
-            "compression_level": {"type": "int", "default": 3},
+            "compression_level": {"type": "int", "default": 1},
             "parts_in_flight": {"type": "int", "default": 3},
             "lock_wait_seconds": {"type": "int", "default": 300},
             **RETENTION_ARGUMENTS,
@@ -232,6 +155,7 @@ def main() -> None:
         if not low <= arguments[name] <= high:
             module.fail_json(msg=f"{name} is {arguments[name]}. Give a number from {low} to {high}.")
     try:
+        require_own_values(arguments)
         request = BackupRequest(
             login=Login.from_arguments({**arguments, "login_db": arguments["database"]}),
             shelf=shelf_of(arguments),
@@ -242,6 +166,7 @@ def main() -> None:
             recipients=tuple(arguments["recipients"]),
             signing_key=arguments["signing_key"],
             verify_keys=verify_keys_of(arguments),
+            progress=Progress(Path(arguments["progress_file"]) if arguments["progress_file"] else None),
             retention=policy_of(arguments),
         )
         store = store_of(arguments)

@@ -10,79 +10,9 @@ description:
   - Reads every manifest and the records of the drills; changes nothing.
 version_added: 0.1.0
 author: pgkeel
-options:
-  database:
-    description: Database to back up.
-    type: str
-    required: true
-  server_name:
-    description: Name of the server within the bucket; the drill looks for the same.
-    type: str
-    required: true
-  prefix:
-    description: Folder in the bucket.
-    type: str
-    default: pgkeel
-  endpoint:
-    description: URL of the store, without the bucket.
-    type: str
-    required: true
-  bucket:
-    description: Name of the bucket; it exists already.
-    type: str
-    required: true
-  region:
-    description: Region; R2 knows V(auto) only.
-    type: str
-    default: auto
-  access_key:
-    description: Access key of the store.
-    type: str
-    required: true
-  secret_key:
-    description: Its secret.
-    type: str
-    required: true
-  ca_file:
-    description: PEM file on the server with the authority of the store's certificate; empty for the system's.
-    type: str
-    default: ''
-  signing_key:
-    description: Ed25519 key that signs the manifest, 32 bytes in base64.
-    type: str
-    default: ''
-  verify_keys:
-    description: Further public keys that manifests may be signed with, such as that of an older signing key.
-    type: list
-    elements: str
-    default: []
-  keep_days:
-    description: Younger backups are kept, each of them.
-    type: int
-    default: 30
-  keep_weekly:
-    description: The newest of each of the last so many weeks is kept longer.
-    type: int
-    default: 0
-  keep_monthly:
-    description: The newest of each of the last so many months is kept longer.
-    type: int
-    default: 0
-  keep_at_least:
-    description: So many of the newest are kept whatever their age.
-    type: int
-    default: 3
-  remove_at_most:
-    description: So many are removed in one run; 0 to remove none.
-    type: int
-    default: 10
-  bin_dir:
-    description: Accepted for likeness with the other modules; nothing is run.
-    type: path
-    default: /usr/lib/postgresql/17/bin
-requirements:
-  - boto3 >= 1.35
-  - cryptography >= 42
+extends_documentation_fragment:
+  - pgkeel_store
+  - pgkeel_store.retention
 attributes:
   check_mode:
     support: full
@@ -128,7 +58,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.pgkeel.backup.options import RETENTION_ARGUMENTS, STORE_ARGUMENTS
 
 try:
-    from ansible.module_utils.pgkeel.backup.arguments import policy_of, shelf_of, store_of, verify_keys_of
+    from ansible.module_utils.pgkeel.backup.arguments import policy_of, require_own_values, shelf_of, store_of, verify_keys_of
     from ansible.module_utils.pgkeel.backup.prune import take_inventory
     from ansible.module_utils.pgkeel.errors import PgkeelError
 
@@ -145,6 +75,7 @@ def main() -> None:
     arguments = module.params
     now = datetime.now(UTC)
     try:
+        require_own_values(arguments)
         found = take_inventory(store_of(arguments), shelf_of(arguments), verify_keys_of(arguments), policy_of(arguments), now)
     except PgkeelError as error:
         module.fail_json(msg=str(error))

@@ -155,7 +155,16 @@ indexes:
   type: list
   sample: [{name: t_a_idx, schema: public, table: t, state: built, reason: '', satisfied_by: '', seconds: 0.021,
             estimated_bytes: null, size_bytes: 16384, cutoff: ''}]
+migrations:
+  description:
+    - What M(prisma_migration) takes, for those indexes that are as declared, under their own name, when this has run.
+  returned: when the declarations were accepted
+  type: list
+  sample: [{name: t_a_idx, table: t, statement: 'CREATE INDEX IF NOT EXISTS "t_a_idx" ON "public"."t" USING "btree" ("a")',
+            present: true, prisma: '@@index([a], map: "t_a_idx")'}]
 """
+
+from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.pgkeel.postgres.arguments import CONNECTION_ARGUMENTS
@@ -165,7 +174,8 @@ try:
     from ansible.module_utils.pgkeel.postgres.connect import Login, connect
     from ansible.module_utils.pgkeel.postgres.index_declaration import parse_declarations
     from ansible.module_utils.pgkeel.postgres.index_plan import State
-    from ansible.module_utils.pgkeel.postgres.indexes import converge_indexes
+    from ansible.module_utils.pgkeel.postgres.indexes import Result, converge_indexes
+    from ansible.module_utils.pgkeel.schema.own_indexes import own_index
 
     MISSING = None
 except ImportError as error:  # a third-party library below is not installed
@@ -240,11 +250,17 @@ def report(results: list) -> dict:
         "changed": any(result.state.changes for result in results),
         "executed_queries": queries,
         "indexes": [result.as_dict() for result in results],
+        "migrations": [asdict(own_index(result.plan.declaration)) for result in results if is_as_declared(result)],
         "diff": {
             "before": "".join(f"{line}\n" for plan in done for line in plan.before),
             "after": "".join(f"{line}\n" for plan in done for line in plan.after),
         },
     }
+
+
+def is_as_declared(result: Result) -> bool:
+    """Whether the index stands under its own name, or is gone, when the run is over; another one needs no migration."""
+    return (result.state is State.OK or result.state.changes) and not result.plan.satisfied_by
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ module: pg_report
 short_description: Turn what the playbooks found on a host into a report
 version_added: 0.1.0
 description:
-  - Reads the documents C(site.json), C(audit.json), C(backup.json), C(drill.json), C(workload.json), C(load.json) and C(run.json)
-    that are in a folder and writes C(report.html), C(report.md) and C(tasks.md) beside them.
+  - Reads the documents C(site.json), C(audit.json), C(backup.json), C(drill.json), C(workload.json), C(load.json), C(run.json)
+    and C(schema_audit.json) that are in a folder and writes C(report.html), C(report.md) and C(tasks.md) beside them.
   - A document that is absent is reported as not run, never as in order. A document that cannot be read fails the module.
-  - A backup, a drill or an audit that is too old, or does not say when it was made, proves nothing.
+  - A backup, a drill, an audit or a schema audit that is too old, or does not say when it was made, proves nothing.
   - The page is self-contained; it loads nothing and runs nothing.
 options:
   directory:
@@ -29,6 +29,10 @@ options:
       - One that finished later than that of O(directory), or that is not there, is written to O(directory) and reported.
     type: dict
     default: {}
+  application:
+    description: Whether an application with schemas belongs to the server; if so, schemas that nobody compared prove nothing.
+    type: bool
+    default: true
 requirements:
   - jinja2
 notes:
@@ -139,10 +143,10 @@ def decoded(name: str, content: object) -> str:
         ) from error
 
 
-def report(directory: Path, host: str, fetched: Mapping[str, object], *, dry_run: bool) -> dict[str, Any]:
+def report(directory: Path, host: str, fetched: Mapping[str, object], *, application: bool, dry_run: bool) -> dict[str, Any]:
     """Render everything before anything is written, then write what differs."""
     newer = newer_documents(directory, {name: decoded(name, content) for name, content in fetched.items()})
-    documents, now = read_documents(directory, host, newer), datetime.now(UTC)
+    documents, now = read_documents(directory, host, newer, application=application), datetime.now(UTC)
     verdict = judge(documents, now)
     files = {
         **{name: (directory / f"{name}.json", text) for name, text in newer.items()},
@@ -172,6 +176,7 @@ def main() -> None:
             "directory": {"type": "path", "required": True},
             "host": {"type": "str", "default": ""},
             "fetched": {"type": "dict", "default": {}},
+            "application": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
     )
@@ -179,7 +184,13 @@ def main() -> None:
         module.fail_json(msg=missing_required_lib(MISSING.name or "jinja2"))
     try:
         given = module.params
-        result = report(Path(given["directory"]).resolve(), given["host"], given["fetched"], dry_run=module.check_mode)
+        result = report(
+            Path(given["directory"]).resolve(),
+            given["host"],
+            given["fetched"],
+            application=given["application"],
+            dry_run=module.check_mode,
+        )
     except PgkeelError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)

@@ -10,62 +10,15 @@ description:
   - Takes the newest committed backup, by the snapshot time in its manifest, restores it into a throwaway PostgreSQL cluster on a
     private socket, and compares everything in the manifest with it; then C(pg_amcheck) and the operator's own assertions.
   - Each drill also damages the copy and the objects, and demands that this is noticed.
-  - The cluster is removed afterwards, whatever happens. Production is not connected to.
+  - The copy is removed afterwards, whatever happens. Production is not connected to, but with O(target=database).
   - Fails unless the verdict is C(PASS); the result is complete all the same.
 version_added: 0.1.0
 author: pgkeel
 options:
-  database:
-    description: Database whose backup is restored.
-    type: str
-    required: true
-  server_name:
-    description: Name of the server within the bucket, as the backup used it.
-    type: str
-    required: true
-  prefix:
-    description: Folder in the bucket.
-    type: str
-    default: pgkeel
-  endpoint:
-    description: URL of the store, without the bucket.
-    type: str
-    required: true
-  bucket:
-    description: Name of the bucket.
-    type: str
-    required: true
-  region:
-    description: Region; R2 knows V(auto) only.
-    type: str
-    default: auto
-  access_key:
-    description: Access key of the store.
-    type: str
-    required: true
-  secret_key:
-    description: Its secret.
-    type: str
-    required: true
-  ca_file:
-    description: PEM file on the server with the authority of the store's certificate; empty for the system's.
-    type: str
-    default: ''
   identity:
     description: Private age key that the backup is encrypted to. It is held in memory only.
     type: str
     default: ''
-  signing_key:
-    description:
-      - Ed25519 key, 32 bytes in base64, that manifests are signed with. The drill's own record is signed with it too.
-      - Without it, on a machine that must not be able to sign, O(verify_keys) suffices, and no record is kept.
-    type: str
-    default: ''
-  verify_keys:
-    description: Further public keys that manifests may be signed with.
-    type: list
-    elements: str
-    default: []
   assertions:
     description: Queries that answer with one value each, and the value that they must give in the copy.
     type: list
@@ -109,8 +62,17 @@ options:
         description: The check's own URL, which is a secret.
         type: str
         required: true
+  target:
+    description:
+      - V(cluster) restores into a throwaway cluster of its own. V(database) restores into a throwaway database of the running
+        server, for machines too small for a second cluster; it takes disk, memory and write-ahead log from production.
+      - V(database) demands that the server's system identifier be the one in the manifest, touches no database but the one it
+        makes, whose name begins with C(pgkeel_drill_), and compares roles instead of restoring them.
+    type: str
+    choices: [cluster, database]
+    default: cluster
   drill_dir:
-    description: Directory for throwaway clusters, owned by the OS user that runs this and used by nothing else.
+    description: Directory for throwaway clusters and downloads, owned by the OS user that runs this and used by nothing else.
     type: path
     default: /var/lib/postgresql/pgkeel-proving-ground
   jobs:
@@ -125,15 +87,12 @@ options:
     description: Whether to run ANALYZE on the copy.
     type: bool
     default: true
-  bin_dir:
-    description: Folder of PostgreSQL's programs.
-    type: path
-    default: /usr/lib/postgresql/17/bin
+extends_documentation_fragment:
+  - pgkeel_store
+  - pgkeel_store.progress
+  - pgkeel_connection.socket
 requirements:
-  - psycopg >= 3.2
-  - boto3 >= 1.35
   - pyrage >= 1.4
-  - cryptography >= 42
 attributes:
   check_mode:
     support: full
@@ -207,6 +166,29 @@ negative_control:
       C(detected), whether all were.
   returned: always
   type: dict
+not_verified:
+  description: What O(target=database) cannot tell by its nature, each with C(name) and C(reason); empty for O(target=cluster).
+  returned: always
+  type: list
+  elements: dict
+rto_budget_seconds:
+  description: As O(rto_budget_seconds) said; 0 for no budget.
+  returned: always
+  type: float
+rpo_budget_seconds:
+  description: As O(rpo_budget_seconds) said; 0 for no budget.
+  returned: always
+  type: float
+target:
+  description: Where it was restored, V(cluster) or V(database).
+  returned: always
+  type: str
+caps:
+  description:
+    - What the kernel let the drill take at most, by its C(group) (control group), C(memory_bytes) and C(cpus); null where nothing
+      limits it, or the kernel has no controller for it.
+  returned: when the drill ran
+  type: dict
 history:
   description: The last drills of this database as they are kept beside the backups, oldest first, this one included.
   returned: always
@@ -222,20 +204,24 @@ pushed:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.module_utils.pgkeel.backup.options import STORE_ARGUMENTS
+from ansible.module_utils.pgkeel.backup.options import PROGRESS_ARGUMENTS, STORE_ARGUMENTS
+from ansible.module_utils.pgkeel.postgres.arguments import CONNECTION_ARGUMENTS
 
 try:
-    from ansible.module_utils.pgkeel.backup.arguments import shelf_of, store_of, verify_keys_of
+    from ansible.module_utils.pgkeel.backup.arguments import require_own_values, shelf_of, store_of, verify_keys_of
     from ansible.module_utils.pgkeel.backup.assertions import Assertion
     from ansible.module_utils.pgkeel.backup.drill import DrillRequest, DrillResult, check_drill, run_drill
+    from ansible.module_utils.pgkeel.backup.progress import Progress
     from ansible.module_utils.pgkeel.backup.push import tell
     from ansible.module_utils.pgkeel.errors import PgkeelError
+    from ansible.module_utils.pgkeel.postgres.connect import Login
 
     MISSING = None
 except ImportError as error:  # a third-party library below is not installed
     MISSING = error
 
 ASSERTION = {name: {"type": "str", "required": True} for name in ("name", "query", "expected")}
+WHERE = {"cluster": "into a throwaway cluster", "database": "into a throwaway database of the running server"}
 PUSH = {
     "kind": {"type": "str", "choices": ["uptime_kuma", "healthchecks"], "required": True},
     "url": {"type": "str", "required": True, "no_log": True},
@@ -247,6 +233,9 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **STORE_ARGUMENTS,
+            **PROGRESS_ARGUMENTS,
+            **{name: CONNECTION_ARGUMENTS[name] for name in ("login_unix_socket", "login_port", "login_user")},
+            "target": {"type": "str", "choices": ["cluster", "database"], "default": "cluster"},
             "identity": {"type": "str", "default": "", "no_log": True},
             "assertions": {"type": "list", "elements": "dict", "default": [], "options": ASSERTION},
             "rto_budget_seconds": {"type": "float", "default": 0},
@@ -266,6 +255,7 @@ def main() -> None:
         if not low <= arguments[name] <= high:
             module.fail_json(msg=f"{name} is {arguments[name]}. Give a number from {low} to {high}.")
     try:
+        require_own_values(arguments)
         request = DrillRequest(
             shelf=shelf_of(arguments),
             base_dir=Path(arguments["drill_dir"]),
@@ -275,15 +265,18 @@ def main() -> None:
             analyze=arguments["analyze"],
             identity=arguments["identity"],
             verify_keys=verify_keys_of(arguments),
+            progress=Progress(Path(arguments["progress_file"]) if arguments["progress_file"] else None),
             signing_key=arguments["signing_key"],
             assertions=tuple(Assertion(**assertion) for assertion in arguments["assertions"]),
             rto_budget_seconds=arguments["rto_budget_seconds"],
             rpo_budget_seconds=arguments["rpo_budget_seconds"],
+            production=Login.from_arguments(arguments) if arguments["target"] == "database" else None,
         )
         store = store_of(arguments)
         if module.check_mode:
             backup = check_drill(store, request)
-            reason = f"Check mode: backup {backup.run_id} ({backup.dump.bytes} bytes) would be restored below {request.base_dir}."
+            where = WHERE[arguments["target"]]
+            reason = f"Check mode: backup {backup.run_id} ({backup.dump.bytes} bytes) would be restored {where}."
             module.exit_json(changed=False, msg=reason, **DrillResult(arguments["database"], backup.run_id, reason).as_dict())
     except PgkeelError as error:
         module.fail_json(msg=str(error), **DrillResult(arguments["database"], reason=str(error)).as_dict())

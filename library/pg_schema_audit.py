@@ -27,6 +27,18 @@ options:
     type: list
     elements: str
     default: [BehaviorLog]
+  declared_indexes:
+    description:
+      - Indexes that the inventory declares for this database, as M(pg_index) takes them. Those that are there are listed as
+        ours, with the migration file that makes them or the one that is to be written.
+    type: list
+    elements: dict
+    default: []
+  declared_extensions:
+    description: Extensions that the inventory declares for this database.
+    type: list
+    elements: str
+    default: []
   ground_dir:
     description:
       - Directory for throwaway clusters, owned by the OS user that runs this and used by nothing else but restore drills.
@@ -81,7 +93,7 @@ findings:
   elements: dict
   returned: success
 checklist:
-  description: The compliance checklist, with C(criterion), C(status) and C(evidence).
+  description: The compliance checklist, with C(criterion), C(status), C(evidence) and the C(objects) that it speaks of.
   type: list
   elements: dict
   returned: success
@@ -89,6 +101,18 @@ could_not_verify:
   description: What could not be compared, and why.
   type: list
   elements: str
+  returned: success
+unmigrated:
+  description:
+    - Objects of the live database that no migration made, and the declared indexes whichever made them, with C(object),
+      C(ours), C(owner), C(migration) (its file), C(migrated) (whether that file exists) and C(definition).
+    - Null when that could not be found out.
+  type: list
+  elements: dict
+  returned: success
+own_migration:
+  description: The Prisma migration that our indexes lack, with C(file) and C(sql); null when they lack none.
+  type: dict
   returned: success
 patch:
   description: One unified diff that mends the Drizzle files as far as that can be derived.
@@ -114,8 +138,11 @@ try:
     from ansible.module_utils.pgkeel.postgres.connect import Login
     from ansible.module_utils.pgkeel.schema.declared import Declarations
     from ansible.module_utils.pgkeel.schema.load import Bench
-    from ansible.module_utils.pgkeel.schema.run import Request, run
+    from ansible.module_utils.pgkeel.schema.own_indexes import own_indexes
+    from ansible.module_utils.pgkeel.schema.run import run
+    from ansible.module_utils.pgkeel.schema.sides import Request
     from ansible.module_utils.pgkeel.schema.summary import markdown, summarize
+    from ansible.module_utils.pgkeel.schema.unmigrated import Declared
 
     MISSING = None
 except ImportError as error:  # a third-party library below is not installed
@@ -130,6 +157,8 @@ def main() -> None:
             "declarations": {"type": "dict", "required": True},
             "live": {"type": "bool", "default": True},
             "index_tables": {"type": "list", "elements": "str", "default": ["BehaviorLog"]},
+            "declared_indexes": {"type": "list", "elements": "dict", "default": []},
+            "declared_extensions": {"type": "list", "elements": "str", "default": []},
             "ground_dir": {"type": "path", "default": "/var/lib/postgresql/pgkeel-proving-ground"},
             "bin_dir": {"type": "path", "default": "/usr/lib/postgresql/17/bin"},
         },
@@ -146,6 +175,7 @@ def main() -> None:
                 live=Login.from_arguments(arguments) if arguments["live"] else None,
                 migrations=arguments["declarations"].get("migrations") or None,
                 index_tables=tuple(arguments["index_tables"]),
+                declared=Declared(tuple(own_indexes(arguments["declared_indexes"])), tuple(arguments["declared_extensions"])),
             )
         )
     except PgkeelError as error:

@@ -24,6 +24,10 @@ options:
     description: Over which the Poisson stream arrives.
     type: float
     default: 10
+  stay:
+    description: Seconds that a client stays connected after its last transaction, as an application's pool does.
+    type: float
+    default: 1
   rounds:
     description: How often each scenario is run; the figures are of all rounds together.
     type: int
@@ -119,6 +123,7 @@ def main() -> None:
         "clients": {"type": "int", "default": 200},
         "transactions": {"type": "int", "default": 5},
         "seconds": {"type": "float", "default": 10.0},
+        "stay": {"type": "float", "default": 1.0},
         "rounds": {"type": "int", "default": 1},
         "seed": {"type": "int", "default": 1},
         "tuned_settings": {"type": "dict", "default": {}},
@@ -136,7 +141,9 @@ def main() -> None:
     asked = module.params
     server = Login.from_arguments(asked)
     pgbouncer = [Login(host=folder, port=asked["pgbouncer_port"], user="pgbouncer") for folder in asked["pgbouncer_sockets"]]
-    plan = Plan(**{name: asked[name] for name in ("clients", "transactions", "seconds", "rounds", "seed", "paths", "arrivals")})
+    plan = Plan(
+        **{name: asked[name] for name in ("clients", "transactions", "seconds", "stay", "rounds", "seed", "paths", "arrivals")}
+    )
     try:
         if module.check_mode:
             connect(server).close()

@@ -81,6 +81,9 @@ options:
   max_clients:
     description: The operator's own choice of pgbouncer's client limit.
     type: int
+  db_connections:
+    description: The operator's own choice of pgbouncer's connections to one database, all roles together.
+    type: int
   processes:
     description: Processes of pgbouncer, which share the pool, the reserve and the client limit.
     type: int
@@ -134,6 +137,8 @@ from ansible.module_utils.pgkeel.errors import PgkeelError
 from ansible.module_utils.pgkeel.tuning.demand import DISKS, Application, Demand, Given, Machine
 from ansible.module_utils.pgkeel.tuning.equation import tune
 
+GIVEN = ("max_connections", "pool_size", "reserve_size", "max_clients", "db_connections")
+
 
 def main() -> None:
     """Run the module."""
@@ -155,7 +160,7 @@ def main() -> None:
             "connect_timeout": {"type": "int", "default": 5},
             "statement_timeout": {"type": "int", "default": 60},
             "idle_timeout": {"type": "int", "default": 30},
-            **{name: {"type": "int"} for name in ("max_connections", "pool_size", "reserve_size", "max_clients")},
+            **{name: {"type": "int"} for name in GIVEN},
             "processes": {"type": "int", "default": 1},
         },
         supports_check_mode=True,
@@ -172,7 +177,7 @@ def main() -> None:
         statement_timeout_s=asked["statement_timeout"],
         idle_timeout_s=asked["idle_timeout"],
     )
-    given = Given(asked["max_connections"], asked["pool_size"], asked["reserve_size"], asked["max_clients"], asked["processes"])
+    given = Given(processes=asked["processes"], **{name: asked[name] for name in GIVEN})
     try:
         tuning = tune(machine, demand, given)
     except PgkeelError as error:

@@ -56,12 +56,12 @@ variables_count:
 """
 
 import os
-import tempfile
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 try:
+    from ansible.module_utils.pgkeel.atomic_file import PRIVATE, replace_file
     from ansible.module_utils.pgkeel.schedule.inventory import render_inventory
 
     MISSING = None
@@ -107,16 +107,7 @@ def write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     os.chown(path.parent, os.geteuid(), os.getegid())
     path.parent.chmod(0o700)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".inventory-")  # mode 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    replace_file(path, text, PRIVATE)
 
 
 if __name__ == "__main__":

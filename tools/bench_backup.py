@@ -23,22 +23,15 @@ from backup_bench import DRILL, GROUND, OPERATOR, PREFIX, SIGNING_KEY  # noqa: E
 from pgkeel.backup.encryption import recipient_of  # noqa: E402
 
 SERVER = "bench"
-DATABASE = "bench"
-ROWS = int(os.environ.get("BENCH_ROWS", "6000000"))
+DATABASE = "edtech"
+SIZE = os.environ.get("BENCH_SIZE", "medium")
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "1"))
-LOAD = f"""
-CREATE EXTENSION IF NOT EXISTS pgcrypto;
-CREATE TABLE event (
-  id uuid PRIMARY KEY, user_id int NOT NULL, kind text NOT NULL, payload jsonb NOT NULL, duration float8, at timestamptz NOT NULL
-);
-INSERT INTO event SELECT gen_random_uuid(), (random() * 20000)::int, (ARRAY['view','click','submit','login','quiz'])[1 + n % 5],
-  jsonb_build_object('page', '/course/' || n % 500 || '/lesson/' || n % 37, 'score', round(random()::numeric, 3),
-    'agent', md5((n % 9000)::text), 'session', md5((n / 20)::text)),
-  random() * 100, timestamptz '2026-01-01' + n * interval '4 seconds' FROM generate_series(1, {ROWS}) n;
-CREATE INDEX ON event (user_id, at);
-CREATE INDEX ON event (at);
-VACUUM ANALYZE event;
-"""  # noqa: S608 - a number
+
+
+def playbook(name: str, *options: str) -> None:
+    """Run one of the project's playbooks against the server."""
+    command = ["ansible-playbook", "-i", str(INVENTORY), "--limit", SERVER, f"playbooks/{name}.yml", *options]
+    subprocess.run(command, cwd=ROOT, check=True)
 
 
 def ssh(running: RunningLab, command: str, stdin: str = "") -> str:
@@ -56,12 +49,9 @@ def ssh(running: RunningLab, command: str, stdin: str = "") -> str:
 
 
 def prepare(running: RunningLab) -> int:
-    """Programs, database and our files on the server; returns the database's size in bytes."""
+    """Programs, the EdTech database and our files on the server; returns the database's size in bytes."""
     ssh(running, "DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends rclone pgbackrest >/dev/null")
-    psql = "runuser -u postgres -- psql -X -q -v ON_ERROR_STOP=1"
-    names = f"{psql} -At -c 'SELECT datname FROM pg_database'"  # noqa: S608 - no value from outside
-    if DATABASE not in ssh(running, names).split():
-        ssh(running, f"{psql} -c 'CREATE DATABASE {DATABASE}' && {psql} {DATABASE}", LOAD)
+    playbook("edtech", "-e", f"edtech_size={SIZE}")
     places = (("module_utils", "pgkeel"), ("tests/integration", "backup_driver.py"), ("tools", "bench_backup_remote.py"))
     packed = subprocess.run(
         ["tar", "cz", "--exclude=__pycache__", *(word for folder, name in places for word in ("-C", str(ROOT / folder), name))],
@@ -75,13 +65,14 @@ def prepare(running: RunningLab) -> int:
         f"install -d -o postgres -g postgres -m 700 {GROUND}",
         base64.b64encode(packed).decode(),
     )
-    return int(ssh(running, f"{psql} -At -c \"SELECT pg_database_size('{DATABASE}')\""))
+    ask = f"runuser -u postgres -- psql -XAt -c \"SELECT pg_database_size('{DATABASE}')\""
+    return int(ssh(running, ask))
 
 
 def main() -> int:
     """Measure, and write the figures."""
     lab("up", SERVER)
-    subprocess.run(["ansible-playbook", "-i", str(INVENTORY), "--limit", SERVER, "playbooks/site.yml"], cwd=ROOT, check=True)
+    playbook("site")
     running = read_lab()
     size = prepare(running)
     variables = running.variables

@@ -23,6 +23,8 @@ COLUMNS = (
     "drain s",
     "backends",
     "waiting",
+    "cpu %",
+    "of clients",
 )
 
 
@@ -36,7 +38,8 @@ def cells(row: dict) -> list[str]:
     """A row as a person reads it; times in milliseconds."""
     times = [row[kind][rank] for kind in ("connect_ms", "login_ms", "transaction_ms") for rank in ("p50", "p99")]
     shown = ["-" if value is None else f"{value:.0f}" for value in times]
-    counts = [str(row["drain_s"]), str(row["peak_backends"]), str(row["peak_waiting"])]
+    counts = [str(row[name]) for name in ("drain_s", "peak_backends", "peak_waiting")]
+    counts += [f"{100 * row[name]:.0f}" for name in ("cpu_share", "clients_cpu_share")]
     return [row["path"], row["arrival"], f"{100 * row['success_rate']:.1f}", *shown, *counts]
 
 

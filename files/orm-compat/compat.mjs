@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import pg from "pg";
 import { drizzleOrm, kysely, nodePostgres, prisma } from "./clients.mjs";
-import { options, SCHEMA } from "./options.mjs";
+import { MIGRATED, options, SCHEMA } from "./options.mjs";
 
 const { COMPAT_POOLED_URL: POOLED, COMPAT_DIRECT_URL: DIRECT, COMPAT_CA_FILE } = process.env;
 const CA = readFileSync(COMPAT_CA_FILE, "utf8");
@@ -48,9 +48,13 @@ async function attempt(work, seconds = 30) {
   }
 }
 
+async function clear(admin) {
+  for (const schema of [SCHEMA, MIGRATED]) await admin.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
+}
+
 async function prepare(admin) {
-  await admin.query(`DROP SCHEMA IF EXISTS ${SCHEMA} CASCADE`);
-  await admin.query(`CREATE SCHEMA ${SCHEMA}`);
+  await clear(admin);
+  for (const schema of [SCHEMA, MIGRATED]) await admin.query(`CREATE SCHEMA ${schema}`);
   await admin.query(`CREATE TABLE ${SCHEMA}.student (id integer PRIMARY KEY, email text NOT NULL UNIQUE, seen integer NOT NULL DEFAULT 0)`);
   await admin.query(
     `INSERT INTO ${SCHEMA}.student (id, email) SELECT n, 'student' || n || '@example.org' FROM generate_series(0, $1::int - 1) AS n`,
@@ -74,7 +78,7 @@ try {
     rows.push(row);
   }
 } finally {
-  await admin.query(`DROP SCHEMA IF EXISTS ${SCHEMA} CASCADE`);
+  await clear(admin);
   await admin.end();
 }
 console.log(JSON.stringify(rows, null, 2));

@@ -1,7 +1,7 @@
 // `prisma migrate deploy`, the command itself: once, and once more when nothing is left to do.
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { SCHEMA } from "./options.mjs";
+import { MIGRATED } from "./options.mjs";
 
 const here = new URL(".", import.meta.url).pathname;
 
@@ -24,10 +24,10 @@ async function prisma(...words) {
 export async function deploy(db) {
   await prisma("migrate", "deploy");
   const rows = await db.$queryRawUnsafe(
-    `SELECT migration_name, applied_steps_count FROM ${SCHEMA}._prisma_migrations WHERE finished_at IS NOT NULL`,
+    `SELECT migration_name, applied_steps_count FROM ${MIGRATED}._prisma_migrations WHERE finished_at IS NOT NULL`,
   );
   if (rows.length !== 1 || rows[0].migration_name !== "20260101000000_lesson") throw new Error(`recorded: ${JSON.stringify(rows)}`);
-  await db.$executeRawUnsafe(`INSERT INTO ${SCHEMA}.lesson_prisma (title) VALUES ('fractions')`);
+  await db.$executeRawUnsafe(`INSERT INTO ${MIGRATED}.lesson_prisma (title) VALUES ('fractions')`);
   const again = await prisma("migrate", "deploy");
   if (!again.includes("No pending migrations")) throw new Error(`a second run: ${again}`);
   await prisma("migrate", "status");

@@ -10,12 +10,12 @@ import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { bindMigrationAwareSqlAdapterFactory } from "@prisma/driver-adapter-utils";
 import { PrismaPg } from "@prisma/adapter-pg";
-import { options, SCHEMA } from "./options.mjs";
+import { MIGRATED, options } from "./options.mjs";
 
 const ca = readFileSync(process.env.COMPAT_CA_FILE, "utf8");
 const factory = new PrismaPg(
-  { ...options(process.env.COMPAT_DIRECT_URL, ca, 1), options: `-c search_path=${SCHEMA}` },
-  { schema: SCHEMA },
+  { ...options(process.env.COMPAT_DIRECT_URL, ca, 1), options: `-c search_path=${MIGRATED}` },
+  { schema: MIGRATED },
 );
 
 async function engineClass() {

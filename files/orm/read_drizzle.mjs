@@ -11,6 +11,10 @@ import ts from "typescript";
 import { answer, filesUnder, isTypeScript } from "./sources.mjs";
 
 const require = createRequire(import.meta.url);
+// drizzle-kit passes defaults through JSON, which knows no BigInt: .default(5n) would end it.
+BigInt.prototype.toJSON = function toJSON() {
+  return this.toString();
+};
 
 /** A package that is not installed may be named, as in `$defaultFn(createId)`, but not called while the schema loads. */
 function absent(name) {
@@ -90,16 +94,71 @@ function tablesOf(exported, casing) {
 /** The variable that a call is assigned to, where its statement begins, and whether that is exported. */
 function declarationOf(call, file) {
   const declaration = call.parent;
-  if (!ts.isVariableDeclaration(declaration)) return { variable: "", statement: null, exported: false };
+  if (!ts.isVariableDeclaration(declaration)) return { variable: "", statement: null, statement_end: null, exported: false };
   const statement = declaration.parent.parent;
   const exported = ts.canHaveModifiers(statement) && (ts.getModifiers(statement) ?? []).some((one) => one.kind === ts.SyntaxKind.ExportKeyword);
-  return { variable: declaration.name.getText(file), statement: statement.getStart(file), exported: Boolean(exported) };
+  return {
+    variable: declaration.name.getText(file),
+    statement: statement.getStart(file),
+    // Taken out as a whole only where it declares nothing else.
+    statement_end: declaration.parent.declarations.length === 1 ? statement.getEnd() : null,
+    exported: Boolean(exported),
+  };
+}
+
+/** The columns, as properties of the table's parameter, that a node speaks of, in order. */
+function propertiesIn(node, parameter, file) {
+  const found = [];
+  const visit = (one) => {
+    if (ts.isPropertyAccessExpression(one) && one.expression.getText(file) === parameter) found.push(one.name.text);
+    else if (ts.isElementAccessExpression(one) && one.expression.getText(file) === parameter && ts.isStringLiteralLike(one.argumentExpression)) {
+      found.push(one.argumentExpression.text);
+    } else ts.forEachChild(one, visit);
+  };
+  visit(node);
+  return found;
+}
+
+/** What a table has beside its columns: `(t) => [index().on(t.a)]`, or an object of them; null for another form. */
+function extrasOf(call, file) {
+  const callback = call.arguments[2];
+  if (!callback) return { start: null, parameter: "table", named: false, entries: [] };
+  if (!ts.isArrowFunction(callback) || callback.parameters.length !== 1 || !ts.isIdentifier(callback.parameters[0].name)) return null;
+  const body = ts.isParenthesizedExpression(callback.body) ? callback.body.expression : callback.body;
+  const named = ts.isObjectLiteralExpression(body);
+  if (!named && !ts.isArrayLiteralExpression(body)) return null;
+  const parameter = callback.parameters[0].name.text;
+  const entries = (named ? body.properties.filter(ts.isPropertyAssignment) : body.elements).map((entry) => {
+    const value = named ? entry.initializer : entry;
+    // index("name").on(…).where(…): what it is stands at the root of the chain.
+    let root = value;
+    let about = [value];
+    while (ts.isCallExpression(root) || ts.isPropertyAccessExpression(root)) {
+      const called = root.expression;
+      const keys = ts.isCallExpression(root) && ts.isPropertyAccessExpression(called) && /^(on|onOnly|using)$/.test(called.name.text);
+      if (keys) about = [...root.arguments];
+      const options = ts.isCallExpression(root) ? root.arguments.find(ts.isObjectLiteralExpression) : undefined;
+      about = options?.properties.filter((one) => one.name?.getText(file) === "columns") ?? about;
+      root = called;
+    }
+    return {
+      kind: root.getText(file),
+      properties: about.flatMap((one) => propertiesIn(one, parameter, file)),
+      start: entry.getStart(file),
+      end: entry.getEnd(),
+    };
+  });
+  return { start: body.getStart(file), parameter, named, entries };
 }
 
 /** Every `…Table("name", { … })` and `…Enum("name", [ … ])` in the sources, with offsets into the file. */
 function places(inputs) {
   const tables = [];
   const enums = [];
+  const schemas = new Map();
+  for (const path of inputs) {
+    for (const [, variable, name] of readFileSync(path, "utf8").matchAll(/\b(\w+)\s*=\s*pgSchema\(\s*["'`]([^"'`]+)["'`]/g)) schemas.set(variable, name);
+  }
   for (const path of inputs) {
     const text = readFileSync(path, "utf8");
     const file = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
@@ -110,10 +169,11 @@ function places(inputs) {
         if (name && ts.isStringLiteralLike(name) && body && ts.isObjectLiteralExpression(body) && /table$/i.test(callee)) {
           tables.push({
             path,
-            table: name.text,
+            table: qualified(schemas.get(callee.split(".")[0]), name.text),
             ...declarationOf(node, file),
             body_start: body.getStart(file),
             body_end: body.getEnd(),
+            extras: extrasOf(node, file),
             columns: body.properties.filter(ts.isPropertyAssignment).map((property) => ({
               property: property.name.text ?? property.name.getText(file),
               start: property.getStart(file),
@@ -122,8 +182,7 @@ function places(inputs) {
           });
         }
         if (name && ts.isStringLiteralLike(name) && body && ts.isArrayLiteralExpression(body) && /enum$/i.test(callee)) {
-          const variable = ts.isVariableDeclaration(node.parent) ? node.parent.name.getText(file) : "";
-          enums.push({ path, enum: name.text, variable, start: body.getStart(file), end: body.getEnd() });
+          enums.push({ path, enum: qualified(schemas.get(callee.split(".")[0]), name.text), ...declarationOf(node, file), start: body.getStart(file), end: body.getEnd() });
         }
       }
       ts.forEachChild(node, visit);
@@ -148,7 +207,9 @@ async function read({ drizzle, casing }) {
   const after = generateDrizzleJson(exported, before.id, undefined, casing || undefined);
   const sql = await generateMigration(before, after);
   if (!sql.some((statement) => statement.includes("CREATE TABLE"))) throw new Error("drizzle-kit gave no SQL");
-  return { sql: sql.join("\n"), files: inputs, missing_packages: missing, tables, source: places(inputs) };
+  // Roles, policies and views are not compared, and the throwaway database has not the roles that they name.
+  const compared = sql.filter((statement) => !/^(CREATE|ALTER|DROP) (ROLE|POLICY|(MATERIALIZED )?VIEW)\b/.test(statement));
+  return { sql: compared.join("\n"), files: inputs, missing_packages: missing, tables, source: places(inputs) };
 }
 
 await answer(read);

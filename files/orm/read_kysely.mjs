@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import ts from "typescript";
 import { configOf, dmmfOf, readPrisma } from "./prisma_files.mjs";
-import { answer, filesUnder, isTypeScript } from "./sources.mjs";
+import { answer, filesUnder, isTypeScript, sentence } from "./sources.mjs";
 
 const require = createRequire(import.meta.url);
 const NAMES = ["DB", "Database"];
@@ -164,12 +164,24 @@ function rejectOnExit(child, stderr) {
   return new Promise((_, reject) => child.once("exit", (code) => reject(new Error(`prisma-kysely ended with ${code}: ${stderr.join("").slice(-500)}`))));
 }
 
+const generatorIn = (config) =>
+  (config.generators ?? []).find((one) => /kysely/.test(one.provider?.value ?? "") && !/codegen/.test(one.provider?.value ?? ""));
+
+/** The name that the schema's own generator gives the type of the whole database; empty for the usual one, or where nobody can tell. */
+function typeNameIn(prisma) {
+  try {
+    return generatorIn(configOf(readPrisma(prisma)))?.config?.dbTypeName ?? "";
+  } catch {
+    return "";
+  }
+}
+
 /** Run prisma-kysely as `prisma generate` does, with the settings of the schema's own generator block; returns its files. */
 async function generate(prisma, folder) {
   const files = readPrisma(prisma);
   const config = configOf(files);
   const dmmf = dmmfOf(files);
-  const own = (config.generators ?? []).find((one) => /kysely/.test(one.provider?.value ?? "") && !/codegen/.test(one.provider?.value ?? ""));
+  const own = generatorIn(config);
   const generator = {
     name: own?.name ?? "kysely",
     provider: { fromEnvVar: null, value: "prisma-kysely" },
@@ -228,17 +240,12 @@ async function expectedOf(prisma) {
 }
 
 async function read({ prisma, kysely, kysely_type: wantedName }) {
-  let generated = null;
-  if (prisma) {
-    try {
-      generated = await expectedOf(prisma);
-    } catch (error) {
-      generated = { problem: String(error?.message ?? error).slice(0, 800) };
-    }
-  }
+  // prisma-kysely runs in a process of its own: the committed types are read meanwhile.
+  const pending = prisma ? expectedOf(prisma).catch((error) => ({ problem: sentence(error) })) : null;
   const files = filesUnder(kysely, (name) => isTypeScript(name) || name.endsWith(".d.ts"));
   if (files.length === 0) throw new Error(`There is no TypeScript file in ${kysely}`);
-  const types = typesOf(files, wantedName || generated?.type);
+  const types = typesOf(files, wantedName || (prisma && typeNameIn(prisma)));
+  const generated = await pending;
   const normal = (texts) => texts.map((text) => text.replace(/\s+/g, " ").trim()).sort().join("\n");
   const same = generated?.texts ? normal(generated.texts) === normal(files.map((path) => readFileSync(path, "utf8"))) : null;
   if (generated) delete generated.texts;

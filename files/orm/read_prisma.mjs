@@ -60,6 +60,8 @@ const IN_DATABASE = new Set(["now", "autoincrement", "dbgenerated", "sequence"])
 function clientSide(field) {
   if (field.isUpdatedAt) return "@updatedAt";
   const name = field.default?.name;
+  // The database has a default, or computes the column, in a way that Prisma is not told.
+  if (name === "dbgenerated" && !field.default.args?.[0]) return "dbgenerated()";
   return typeof name === "string" && !IN_DATABASE.has(name) ? `${name}()` : "";
 }
 
@@ -75,7 +77,8 @@ async function read({ prisma }) {
   const declared = datamodel.models.length + datamodel.enums.length;
   if (declared === 0) throw new Error("Prisma sees no model in the schema");
   if (!/CREATE (TABLE|TYPE)/.test(sql)) throw new Error("Prisma's schema engine gave no SQL");
-  const tables = datamodel.models.map((model) => ({
+  const views = new Set(files.flatMap(([, text]) => [...text.matchAll(/^[ \t]*view\s+(\w+)/gm)].map(([, name]) => name)));
+  const tables = datamodel.models.filter(({ name }) => !views.has(name)).map((model) => ({
     model: model.name,
     table: qualified(model.schema, model.dbName ?? model.name),
     columns: model.fields

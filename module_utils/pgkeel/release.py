@@ -5,14 +5,13 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import os
 import tarfile
-import tempfile
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .atomic_file import PRIVATE, replacing
 from .errors import PgkeelError
 
 PRODUCT = ("ansible.cfg", "files", "library", "module_utils", "playbooks", "plugins", "roles")
@@ -94,19 +93,13 @@ def _files_below(folder: Path, root: Path) -> Iterator[Path]:
 
 
 def _write(archive: Path, contents: dict[str, tuple[bytes, bool]]) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=archive.parent, prefix=".release-")
-    try:
-        with (
-            os.fdopen(descriptor, "wb") as raw,
-            gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed,
-            tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
-        ):
-            for name, (content, executable) in contents.items():
-                member = tarfile.TarInfo(name)
-                member.size = len(content)
-                member.mode = 0o755 if executable else 0o644
-                tar.addfile(member, io.BytesIO(content))
-        Path(temporary).replace(archive)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with (
+        replacing(archive, PRIVATE) as raw,
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for name, (content, executable) in contents.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            member.mode = 0o755 if executable else 0o644
+            tar.addfile(member, io.BytesIO(content))

@@ -33,3 +33,21 @@ options:
 requirements:
   - psycopg >= 3.2
 """
+
+    SOCKET = r"""
+options:
+  login_unix_socket:
+    description: Directory of the Unix socket, where it is not the default one.
+    type: str
+    default: ''
+  login_port:
+    description: Port to connect to.
+    type: int
+    default: 5432
+  login_user:
+    description: Superuser to connect as.
+    type: str
+    default: postgres
+requirements:
+  - psycopg >= 3.2
+"""

@@ -141,12 +141,40 @@ def test_a_screen_reader_finds_its_way(show):
     roles = {role for role, _ in named}
     assert {"main", "navigation", "banner", "contentinfo", "table", "columnheader", "rowheader"} <= roles
     assert ("navigation", "Sections") in named
-    for name in ("Findings", "Checks", "Backup", "Restore drill", "Workload", "Configuration", "Timings"):
+    for name in ("Findings", "Checks", "Schemas", "Backup", "Restore drill", "Workload", "Configuration", "Timings"):
         assert ("region", name) in named
     levels = page.run("[...document.querySelectorAll('h1,h2,h3,h4,h5')].map(e => +e.tagName[1])")
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(later - earlier <= 1 for earlier, later in pairwise(levels))
+
+
+def test_the_trend_is_drawn_to_scale_and_told(show):
+    page = show("troubled")
+    figures = page.run("[...document.querySelectorAll('.trend figure')].map(e => e.innerText.replace(/\\s+/g, ' ').trim())")
+    assert [text.split(" ")[0] for text in figures] == ["Time", "Data", "Drill", "Size"]
+    # The tallest dot of the first panel is the one beyond the budget, and lies above the budget's line.
+    tall = page.run(
+        "(() => { const svg = document.querySelector('.trend svg'), top = e => e.getBoundingClientRect().top;"
+        " const dots = [...svg.querySelectorAll('.dot')]; const high = dots.reduce((a, b) => top(a) < top(b) ? a : b);"
+        " return [high.classList.contains('over'), top(high) < top(svg.querySelector('.budget')), dots.length]; })()"
+    )
+    assert tall == [True, True, 7]
+    nodes = page.call("Accessibility.getFullAXTree")["nodes"]
+    images = [node["name"]["value"] for node in nodes if not node["ignored"] and node["role"]["value"] in {"image", "img"}]
+    assert any(
+        text.startswith("Time to recover over 9 drills: from 6.10 s to 16.2 s, now 11.1 s; budget 15.0 s") for text in images
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_trend_can_be_told_from_the_paper(show, scheme):
+    page = show("troubled", scheme=scheme)
+    colours = page.run(
+        "['.trend polyline', '.trend .budget', '.trend .bad'].map(e => getComputedStyle(document.querySelector(e)).stroke)"
+        ".concat(getComputedStyle(document.body).backgroundColor)"
+    )
+    assert len(set(colours)) == 4
 
 
 @pytest.mark.parametrize(("name", "width", "scheme"), [("troubled", LAPTOP, "light"), ("troubled", PHONE, "dark")])

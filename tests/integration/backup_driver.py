@@ -6,9 +6,10 @@ Arguments as JSON on stdin, the result as JSON on stdout; both as the modules ha
 import dataclasses
 import json
 import sys
+import time
 from pathlib import Path
 
-from pgkeel.backup import arguments
+from pgkeel.backup import arguments, shared_server
 from pgkeel.backup.arguments import policy_of, shelf_of, verify_keys_of
 from pgkeel.backup.assertions import Assertion
 from pgkeel.backup.drill import DrillRequest, DrillResult, run_drill
@@ -18,6 +19,7 @@ from pgkeel.objectstore import store as store_module
 from pgkeel.objectstore.patience import Patience
 from pgkeel.objectstore.store import Store
 from pgkeel.postgres.connect import Login
+from pgkeel.postgres.disk_guard import free_bytes
 
 DEFAULTS = {
     "prefix": "pgkeel",
@@ -72,7 +74,12 @@ def drill(given: dict) -> dict:
             assertions=tuple(Assertion(**assertion) for assertion in given.get("assertions", [])),
             rto_budget_seconds=given.get("rto_budget_seconds", 0),
             rpo_budget_seconds=given.get("rpo_budget_seconds", 0),
+            production=Login(port=given.get("login_port", 5432)) if given.get("target") == "database" else None,
         )
+        if "disk_runs_low_after_seconds" in given:
+            begun = time.monotonic()
+            low = given["disk_runs_low_after_seconds"]
+            shared_server.free_bytes = lambda folder: free_bytes(folder) if time.monotonic() - begun < low else 0
         result = run_drill(store_of(given), request)
     except PgkeelError as error:
         result = DrillResult(given["database"], reason=str(error))

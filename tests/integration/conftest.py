@@ -17,6 +17,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from integration.schema_audit_bench import app, audit, live  # noqa: F401 - fixtures
 from psycopg import sql
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,6 +11,7 @@ import json
 import os
 import random
 import re
+import secrets
 import ssl
 import threading
 import urllib.request
@@ -20,7 +21,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from integration.backup_bench import PREFIX, ROOT, SIGNING_KEY, Bench, dump_key, lay_driver
+from integration.backup_bench import GROUND, PREFIX, ROOT, SIGNING_KEY, Bench, dump_key, lay_driver
+from integration.test_backup_and_drill import Background, wait_for
 from pgkeel.backup.keys import Shelf
 from pgkeel.backup.manifest import read_signed
 from pgkeel.backup.prune import prune
@@ -31,6 +33,7 @@ from pgkeel.objectstore.objects import delete_object, list_objects, read_small
 from pgkeel.objectstore.store import Store, StoreAddress, open_store
 
 EVERYTHING = os.environ.get("PGKEEL_FAULTS") == "all"
+PART = 5 * 1024 * 1024
 HURRY = {"patience": {"tries": 4, "seconds": 12, "first_delay": 0.05}, "read_seconds": 2}
 PASSING = ("timeout", "reset", "lost_answer", "429", "500", "503", "wrong_bytes", "short_body")
 LASTING = ("reset", "403", "503", "507")
@@ -203,6 +206,90 @@ def test_sigkill_at_a_random_moment(bench: Bench, turn: int) -> None:
     assert well(row), row
 
 
+def grow(bench: Bench, name: str = "") -> None:
+    """So large that a backup of it takes some seconds."""
+    rows = "SELECT n, gen_random_bytes(1000) FROM generate_series(1, 60000) n"
+    bench.server.run(f"runuser -u postgres -- psql -Xq -d {name or bench.database} -c 'CREATE TABLE large AS {rows}'")
+
+
+def struck(bench: Bench, fault: str, strike: str) -> dict[str, Any]:
+    """A row for a backup that is struck by a shell command on the server as soon as its upload has begun."""
+    before = committed(bench)
+    running = Background(bench.backup)
+    wait_for(bench.uploads)
+    bench.server.run(strike)
+    return judge(bench, fault, "while the dump is sent", before, running.wait())
+
+
+def dump_of(bench: Bench) -> str:
+    return (
+        f"for p in $(pgrep -x pg_dump); do grep -qaz '^PGDATABASE={bench.database}$' /proc/$p/environ && echo $p; done | "
+        "xargs -r kill -9"
+    )
+
+
+def test_a_killed_dump(bench: Bench) -> None:
+    assert not bench.backup()["failed"]
+    grow(bench)
+    row = struck(bench, "dump killed", dump_of(bench))
+    assert (well(row), row["outcome"]) == (True, "failed"), row
+
+
+def test_a_killed_server(server: Any, store: Store) -> None:
+    """All of PostgreSQL at once; it recovers by itself from its write-ahead log."""
+    psql = "runuser -u postgres -- psql -Xq"
+    bench = Bench(server, store, f"fault_{secrets.token_hex(4)}")
+    server.run(f"{psql} -c 'CREATE DATABASE {bench.database} TEMPLATE template0'")
+    try:
+        server.run(f"{psql} -d {bench.database} -c 'CREATE EXTENSION pgcrypto'")
+        grow(bench)
+        assert not bench.backup()["failed"]
+        # As the kernel does when memory runs out; not the whole unit, of which systemd in the lab would never see the end.
+        kill = "kill -9 $(head -1 /var/lib/postgresql/17/main/postmaster.pid); sleep 1"
+        wake = "until systemctl start postgresql@17-main && runuser -u postgres -- pg_isready -q; do sleep 0.5; done"
+        row = struck(bench, "server killed", f"{kill}; timeout 60 sh -c '{wake}'")
+        assert (well(row), row["outcome"]) == (True, "failed"), row
+    finally:
+        server.run(f"{psql} -c 'DROP DATABASE {bench.database} WITH (FORCE)'")
+
+
+def test_two_runs_at_once(bench: Bench) -> None:
+    assert not bench.backup()["failed"]
+    grow(bench)
+    before = committed(bench)
+    running = Background(bench.backup)
+    wait_for(bench.uploads)
+    second = bench.backup()
+    assert "is running" in second["msg"]
+    first = running.wait()
+    assert not first["failed"], first
+    before[first["backup_id"]] = committed(bench)[first["backup_id"]]
+    assert well(judge(bench, "two runs at once", "the second run", before, second))
+
+
+def test_a_disk_that_fills_under_a_drill(bench: Bench) -> None:
+    """The drill's own: a backup writes nothing to disk."""
+    taken = bench.backup()
+    before = committed(bench)
+    folder = f"{GROUND}-full"
+    bench.server.run(
+        f"install -d -o postgres -g postgres -m 700 {folder} && mount -t tmpfs -o size=85m,mode=700 pgkeel-it {folder} && "
+        f"chown postgres:postgres {folder}"
+    )
+    try:
+        found = bench.drill(space_factor=0.01, drill_dir=folder)
+        early = bench.drill(space_factor=100, drill_dir=folder)
+        left = bench.server.run(f"ls -A {folder}").stdout.split()
+    finally:
+        bench.server.run(f"umount {folder} && rmdir {folder}")
+    assert {found["verdict"], early["verdict"]} == {"COULD NOT VERIFY"}
+    assert "Not enough disk space" in early["msg"]
+    assert left == [".pgkeel-proving-ground"]
+    row = judge(bench, "full disk", "of a drill", before, {"failed": True, "msg": found["msg"]})
+    assert taken["backup_id"] in before
+    assert well(row), row
+
+
 def test_a_clock_that_is_two_hours_off_removes_nothing(bench: Bench) -> None:
     assert not bench.backup()["failed"]
     before = committed(bench)
@@ -235,10 +322,16 @@ def swap_parts(data: bytes) -> bytes:
     return data[half:] + data[:half]
 
 
+def swap_first_parts(data: bytes) -> bytes:
+    """As a store does that mixes up the parts of an upload."""
+    return data[PART : 2 * PART] + data[:PART] + data[2 * PART :]
+
+
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "one bit of the dump": lambda data: data[:100_000] + bytes([data[100_000] ^ 4]) + data[100_001:],
     "the dump cut at a chunk boundary": lambda data: data[: -(len(data) % 65_552) or -65_552],
     "two halves of the dump swapped": swap_parts,
+    "two parts of the dump swapped": swap_first_parts,
     "an empty dump": lambda data: data[:0],
 }
 
@@ -277,11 +370,19 @@ def refused(fault: str, bench: Bench, key: str, body: bytes, words: str) -> dict
     bench.put(key, body)
     found = bench.drill()
     bench.put(key, good)
+    after = committed(bench)
+
+    def others(runs: dict[str, Any]) -> list[tuple[str, int, str]]:
+        # One that was sent in parts and put back whole has the same bytes and another ETag.
+        return [item for items in runs.values() for item in items if item[0] != key]
+
     return {
         "fault": fault,
         "position": f"{key.rsplit('/', 1)[1]}, in the store",
         "loud": found["verdict"] == "FAIL" and words in found["reason"],
-        "committed_backups_intact": committed(bench) == before,
+        "committed_backups_intact": set(after) == set(before)
+        and others(after) == others(before)
+        and read_small(bench.store, key) == good,
         "outcome": "refused",
     }
 

@@ -22,6 +22,8 @@ SUBNET = "10.79.251.0/24"
 
 
 def play(checkout, *, subnet=SUBNET, user=None, **extra):
+    if checkout.is_dir() and not (checkout / "module_utils").exists():
+        (checkout / "module_utils").symlink_to(ROOT / "module_utils")
     variables = {"lab_checkout": str(checkout), "lab_inventory": str(checkout / "hosts.yml"), "lab_subnet": subnet, **extra}
     command = [ROOT / ".venv/bin/ansible-playbook", "-i", "localhost,", "playbooks/lab.yml", "-e", json.dumps(variables)]
     return subprocess.run(

@@ -74,6 +74,8 @@ def test_together_they_have_what_one_would_have(server):
     assert total == {name: int(base[name]) for name in total}
     assert [share["peer_id"] for share in shares] == ["1", "2"]
     assert {share["pool_mode"] for share in shares} == {"transaction"}
+    modes = server.run("stat -c '%a %U' /etc/pgbouncer/process-1.ini /etc/pgbouncer/process-2.ini").stdout
+    assert modes.split("\n")[:2] == ["640 postgres"] * 2
 
 
 def test_both_serve_clients_of_the_one_port(server, login):
@@ -177,6 +179,10 @@ def test_what_cannot_work_is_refused_with_everything_as_it_was(server, extra, re
 
 
 def test_back_to_one_leaves_nothing_behind(server, login):
+    before = left(server)
+    foretold = server.playbook("playbooks/site.yml", {"pgbouncer_processes": 1}, tags=TAGS, check=True)
+    assert "pgbouncer restarts; its clients have to connect again." in foretold.stdout
+    assert left(server) == before
     done = site(server, 1)
     assert done.returncode == 0, done.stdout
     assert "goes back to one process now" in done.stdout

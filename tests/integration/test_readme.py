@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pgkeel.backup.encryption import make_identity, recipient_of
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -50,7 +51,7 @@ def checkout(server, tmp_path_factory):
     editor.write_text(
         "#!/bin/sh\nfor file; do sed -i "
         f"-e 's/192\\.0\\.2\\.10 .*/{server.host}/' -e 's/CHANGE-ME/Chosen-by-the-operator-1/' "
-        "-e 's/ACCOUNT_ID/example/' \"$file\"; done\n"
+        f"-e 's/ACCOUNT_ID/example/' -e 's/AGE-PUBLIC-KEY.*/{recipient_of(make_identity())}/' \"$file\"; done\n"
     )
     editor.chmod(0o755)
     (copy / "vault-password").write_text("only for this test\n")

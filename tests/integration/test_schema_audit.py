@@ -2,100 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
+from integration.schema_audit_bench import EDTECH, ROOT, Audit, Fact, criteria, facts, swap
 from pgkeel.schema.node import install
 
-ROOT = Path(__file__).resolve().parents[2]
-APP = ROOT / "tests" / "fixtures" / "schema_audit" / "app"
-EDTECH = ROOT / "files" / "edtech"
-MIGRATION = Path("prisma/migrations/20250101000000_init/migration.sql")
-
-Fact = tuple[str, str, str, str]
-"""Pair, kind, table and column; empty for none."""
-
-
-class Audit:
-    """Runs the playbook as an operator does."""
-
-    def __init__(self, server: Any, folder: Path) -> None:
-        self.server = server
-        self.folder = folder
-
-    def __call__(self, app: Path, live: str = "", **more: Any) -> dict[str, Any]:
-        sides = {f"schema_audit_{name}": str(app / name) for name in ("prisma", "drizzle", "kysely") if (app / name).exists()}
-        reports = self.folder / "report"
-        run = self.server.playbook(
-            "playbooks/schema_audit.yml",
-            {
-                **sides,
-                "schema_audit_live": bool(live),
-                "schema_audit_database": live or "postgres",
-                "schema_audit_report_dir": str(reports),
-                **more,
-            },
-        )
-        assert run.returncode == 0, run.stdout
-        assert not run.changed_tasks, run.changed_tasks
-        found: dict[str, Any] = json.loads((reports / "schema_audit.json").read_text())
-        return found
-
-
-@pytest.fixture
-def audit(server: Any, tmp_path: Path) -> Audit:
-    return Audit(server, tmp_path)
-
-
-@pytest.fixture
-def app(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(APP, tmp_path / "app"))
-
-
-@pytest.fixture
-def live(database: Callable[..., str], connection: Callable[..., psycopg.Connection]) -> tuple[str, psycopg.Connection]:
-    """A database that the application's migration made, as Prisma leaves it."""
-    name = database("school")
-    opened = connection(name)
-    opened.execute("CREATE EXTENSION pg_stat_statements")
-    opened.execute((APP / MIGRATION).read_bytes())
-    opened.execute((EDTECH / "prisma_migrations.sql").read_bytes())
-    opened.execute(
-        'INSERT INTO "_prisma_migrations" (id, checksum, migration_name, finished_at) VALUES (1, 1, %s, now())',
-        [MIGRATION.parent.name],
-    )
-    return name, opened
-
-
-def facts(result: dict[str, Any]) -> set[Fact]:
-    found = [(one["pair"], one["kind"], one["table"] or "", one["column"] or "") for one in result["findings"]]
-    assert len(found) == len(set(found)), "one finding a fact"
-    for one in result["findings"]:
-        assert one["impact"], one
-        assert one["fix"], one
-        assert one["expected"] != one["actual"], one
-    return set(found)
-
-
-def swap(path: Path, *changes: tuple[str, str]) -> None:
-    text = path.read_text()
-    for old, new in changes:
-        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {path}"
-        text = text.replace(old, new)
-    path.write_text(text)
-
-
-def criteria(result: dict[str, Any]) -> dict[str, str]:
-    return {one["criterion"]: one["status"] for one in result["checklist"]}
-
+MODELS = 200
 
 # ---- healthy ---------------------------------------------------------------------------------------------------------------
 
@@ -114,7 +32,8 @@ def test_a_healthy_application_is_consistent(audit: Audit, app: Path, live: tupl
         "Kysely's types are generated and current": "yes",
         "No manual SQL: a migration made every object": "yes",
         "Index coverage of Post": "yes",
-        "Zero N+1 queries": "yes",
+        # Counts of statements can raise a suspicion, not take it away.
+        "Zero N+1 queries": "could not verify",
     }
 
 
@@ -278,22 +197,36 @@ def test_every_class_of_fault_is_one_finding_a_fact(audit: Audit, app: Path, liv
     status = criteria(result)
     assert {status[name] for name in status if name.startswith(("Drizzle", "Kysely", "No manual", "Index", "Zero"))} == {"no"}
 
-    # The patch mends the mirror but for what it cannot derive.
+    # The patch mends the whole mirror.
     done = subprocess.run(
         ["patch", "-p1", "-d", str(app / "drizzle")], input=result["patch"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     left = facts(audit(app))
-    assert {fact for fact in left if fact[0] == "prisma-drizzle"} == {
-        ("prisma-drizzle", *fact)
-        for fact in (
-            ("extra_table", "Legacy", ""),
-            ("index", "Post", "authorId,createdAt"),
-            ("index", "Post", "createdAt"),
-            ("index", "courses", "rating"),
-            ("primary_key", "Lesson", "courseId,position"),
-        )
-    }
+    assert {fact for fact in left if fact[0] == "prisma-drizzle"} == set()
+
+
+def test_a_lookup_for_each_row_of_a_list_is_suspected(audit: Audit, app: Path, live: tuple[str, psycopg.Connection]) -> None:
+    """Forty lists of thirty posts, and the author of each looked up alone; the same lookups without the lists are only users."""
+    name, opened = live
+    opened.execute(
+        """
+        INSERT INTO "User" (id, email, "passwordHash", "updatedAt") SELECT n, n || '@example.org', 'x', now()
+          FROM generate_series(1, 30) n;
+        INSERT INTO "Post" (id, "authorId", body) SELECT n, n, 'b' FROM generate_series(1, 30) n
+        """
+    )
+    opened.execute("SELECT pg_stat_statements_reset()")
+    lookups = ";".join(f"""SELECT email FROM "User" WHERE id = '{number % 30}'""" for number in range(1200)).encode()
+    opened.execute(lookups)
+    users = next(one for one in audit(app, name)["checklist"] if one["criterion"] == "Zero N+1 queries")
+    assert users["status"] == "could not verify"
+    assert "heuristic" in users["evidence"]
+    opened.execute(";".join(['SELECT * FROM "Post" LIMIT 30'] * 40).encode())
+    loop = next(one for one in audit(app, name)["checklist"] if one["criterion"] == "Zero N+1 queries")
+    assert loop["status"] == "no"
+    assert "heuristic" in loop["evidence"]
+    assert 'FROM "Post"' in loop["objects"][0]
 
 
 # ---- what cannot be verified -----------------------------------------------------------------------------------------------
@@ -354,31 +287,7 @@ def test_a_foreign_key_that_cannot_be_created_is_the_type_that_differs(audit: Au
     assert result["could_not_verify"] == []
 
 
-# ---- objects that no migration made ----------------------------------------------------------------------------------------
-
-
-def test_an_index_that_a_migration_made_is_no_difference(audit: Audit, app: Path, live: tuple[str, psycopg.Connection]) -> None:
-    """Prisma's language has no partial indexes: a migration by hand is the way, and is recognised by running it."""
-    statement = """CREATE INDEX recent ON "Post" ("createdAt") WHERE public"""
-    live[1].execute(statement)
-    before = audit(app, live[0])
-    assert facts(before) == {("prisma-live", "index", "Post", "createdAt")}
-    assert "CREATE INDEX IF NOT EXISTS recent" in before["findings"][0]["fix"]
-    assert criteria(before)["No manual SQL: a migration made every object"] == "no"
-
-    folder = app / "prisma/migrations/20250201000000_recent"
-    folder.mkdir()
-    (folder / "migration.sql").write_text(statement)
-    after = audit(app, live[0])
-    assert facts(after) == set()
-    assert criteria(after)["No manual SQL: a migration made every object"] == "yes"
-    # It was made by hand all the same: Prisma's bookkeeping does not know of it.
-    assert criteria(after)["Prisma owns the migrations"] == "no"
-
-
 # ---- size ------------------------------------------------------------------------------------------------------------------
-
-MODELS = 200
 
 
 def test_two_hundred_models_take_twenty_seconds(audit: Audit, tmp_path: Path) -> None:

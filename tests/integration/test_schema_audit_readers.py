@@ -117,3 +117,26 @@ def test_an_installation_that_was_interrupted_is_done_again(tmp_path: Path) -> N
     assert "problem" not in found["prisma"]
     assert not (copy / "node_modules" / "half").exists()
     shutil.rmtree(tmp_path / "cache")
+
+
+def test_roles_and_policies_do_not_stand_in_the_way(tmp_path: Path) -> None:
+    """They are not compared, and their roles are not in the throwaway database."""
+    text = """
+        import { sql } from "drizzle-orm";
+        import { pgPolicy, pgRole, pgTable, pgView, text } from "drizzle-orm/pg-core";
+        export const staff = pgRole("staff");
+        const own = pgPolicy("own", { as: "permissive", to: staff, for: "select", using: sql`true` });
+        export const a = pgTable("a", { id: text("id") }, () => [own]);
+        export const v = pgView("v").as((query) => query.select().from(a));
+    """
+    found = read(drizzle=written(tmp_path / "schema.ts", text))["drizzle"]
+    assert 'CREATE TABLE "a"' in found["sql"]
+    assert not any(word in found["sql"] for word in ("CREATE ROLE", "CREATE POLICY", "CREATE VIEW"))
+
+
+def test_a_default_of_drizzle_that_is_a_bigint_is_read(tmp_path: Path) -> None:
+    text = """
+        import { bigint, pgTable } from "drizzle-orm/pg-core";
+        export const a = pgTable("a", { n: bigint({ mode: "bigint" }).default(9007199254740993n) });
+    """
+    assert "DEFAULT 9007199254740993" in read(drizzle=written(tmp_path / "schema.ts", text))["drizzle"]["sql"]

@@ -30,6 +30,13 @@ def test_a_check_predicts_and_leaves_everything(server, connection):
     assert connection().execute("SHOW work_mem").fetchone() == old
 
 
+def waiting_in_audit(server):
+    """Settings that the audit's check C04 says wait for a restart."""
+    audit = server.module("pg_audit", {"databases": ["postgres"]})
+    (check,) = [result for result in audit["results"] if result["id"] == "C04"]
+    return [finding["subject"] for finding in check["findings"]]
+
+
 def test_with_restart_never_the_settings_wait(server, connection):
     try:
         run = server.playbook(
@@ -39,10 +46,12 @@ def test_with_restart_never_the_settings_wait(server, connection):
         assert "wait for the next restart" in " ".join(run.stdout.split())
         pending = connection().execute("SELECT name FROM pg_settings WHERE pending_restart").fetchall()
         assert pending == [("max_connections",)]
+        assert waiting_in_audit(server) == ["max_connections"]
     finally:
         back = server.playbook(SITE, tags="postgresql")
     assert back.returncode == 0, back.stdout
     assert connection().execute("SELECT count(*) FROM pg_settings WHERE pending_restart").fetchone() == (0,)
+    assert waiting_in_audit(server) == []
 
 
 def test_drift_is_mended(server, connection):

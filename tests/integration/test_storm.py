@@ -1,6 +1,6 @@
 """A small storm on a real server: nobody fails through pgbouncer, and nothing of it stays."""
 
-LITTLE = {"transactions": 2, "seconds": 1.0}
+LITTLE = {"transactions": 2, "seconds": 1.0, "stay": 0.1}
 
 
 def leftovers(connection):
@@ -26,7 +26,9 @@ def test_two_hundred_through_pgbouncer(server, connection):
 
 
 def test_more_clients_than_connections_fail_without_a_pooler(server):
-    done = server.module("pg_storm", {**LITTLE, "clients": 150, "paths": ["direct_default"], "arrivals": ["burst"]}, timeout=120)
+    done = server.module(
+        "pg_storm", {**LITTLE, "clients": 150, "stay": 3, "paths": ["direct_default"], "arrivals": ["burst"]}, timeout=120
+    )
     assert not done["failed"], done.get("msg")
     (storm,) = done["storms"]
     assert set(storm["errors"]) == {"53300"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 from ..errors import PgkeelError
@@ -11,6 +13,18 @@ from .retention import Policy
 from .signature import public_key_of
 
 MOST = 10_000
+PLACEHOLDER = re.compile(r"CHANGE-ME|ACCOUNT_ID|AGE-PUBLIC-KEY")
+"""What the example inventory says where an operator's own value belongs."""
+
+
+def require_own_values(arguments: dict[str, Any]) -> None:
+    """Raise PgkeelError when an argument is still the example's; its value is not repeated."""
+    for name, value in sorted(arguments.items()):
+        if PLACEHOLDER.search(json.dumps(value, default=str)):
+            raise PgkeelError(
+                f"{name} is still the placeholder of the example inventory",
+                "Put your own value into the inventory, secrets into the vault; docs/backup.md says how each key is made",
+            )
 
 
 def policy_of(arguments: dict[str, Any]) -> Policy:

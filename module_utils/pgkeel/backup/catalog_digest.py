@@ -165,11 +165,19 @@ ROLES = """
 
 def read_catalog(session: Session) -> dict[str, str]:
     """A digest by object, ``relation public.User``; in the caller's transaction, with ``search_path`` empty."""
-    found = {}
-    for query in (*(OWN + query for query in QUERIES), ROLES):
-        for kind, name, *parts in session.execute(query):
-            found[f"{kind} {name}"] = digest(parts)
-    return found
+    found: dict[str, str] = {}
+    for query in (OWN + query for query in QUERIES):
+        found |= _digests(session, query)
+    return found | read_roles(session)
+
+
+def read_roles(session: Session) -> dict[str, str]:
+    """A digest by role, ``role app``: attributes, memberships, settings; never a password."""
+    return _digests(session, ROLES)
+
+
+def _digests(session: Session, query: LiteralString) -> dict[str, str]:
+    return {f"{kind} {name}": digest(parts) for kind, name, *parts in session.execute(query)}
 
 
 def digest(parts: list[Any]) -> str:

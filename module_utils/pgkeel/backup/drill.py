@@ -20,25 +20,28 @@ from ..objectstore.download import download
 from ..objectstore.errors import DamagedObjectError
 from ..objectstore.objects import read_small
 from ..objectstore.store import Store
-from ..postgres.connect import connect
-from ..postgres.interruption import interruptible
+from ..postgres.capacity import Capacity, available_bytes, capacity_for
+from ..postgres.cgroup import read_caps
+from ..postgres.connect import Login, connect
+from ..postgres.ground_folder import require_space, sweep
+from ..postgres.interruption import InterruptedRunError, interruptible
 from ..postgres.proving_ground import (
     BASE_BYTES,
     Ground,
     ProvingGround,
     clean_environment,
     create_database,
+    dying_with_us,
     proving_ground,
-    require_space,
-    sweep,
     yielding,
 )
+from ..postgres.throwaway_database import LIMITS, ThrowawayDatabase
 from .assertions import Assertion, check_assertions
 from .catalogue import newest, read_catalogue
 from .check import Check, Verdict, overall
 from .compare import compare, compare_locale
 from .content_hash import fix_output
-from .contents import Session, read_contents
+from .contents import Contents, Session, read_contents
 from .control import negative_control, refusals
 from .encryption import decrypt_file, identity_of
 from .globals_sql import for_throwaway_cluster
@@ -46,12 +49,25 @@ from .history import DrillRecord, read_records, remember
 from .keys import DUMP, GLOBALS, MANIFEST, Shelf
 from .manifest import Manifest
 from .program import require_program
+from .progress import Amount, Progress, reported
 from .run import read_locale
+from .shared_server import (
+    NOT_VERIFIED,
+    check_closed,
+    check_globals,
+    check_server,
+    compare_roles,
+    shared_ground,
+    without_roles,
+)
 from .structure import check_structure
 
+Running = ProvingGround | ThrowawayDatabase
+"""Where the copy is: a cluster of its own, or a database in production's."""
 DISK_FULL = "No space left on device"
 LOG_LINES = 50
 HISTORY = 60
+STATEMENT_TIMEOUT = LIMITS["statement_timeout"]
 
 
 class RestoreFailedError(PgkeelError):
@@ -79,6 +95,9 @@ class DrillRequest:
     rto_budget_seconds: float = 0.0
     """0: none."""
     rpo_budget_seconds: float = 0.0
+    progress: Progress = field(default_factory=Progress, repr=False, compare=False)
+    production: Login | None = None
+    """Where given, the copy is a throwaway database in this cluster, and not a cluster of its own."""
 
 
 @dataclass
@@ -102,7 +121,16 @@ class DrillResult:
     negative_control: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     """The last drills of this database, this one included, oldest first."""
+    target: str = "cluster"
+    rto_budget_seconds: float = 0.0
+    """0: none."""
+    rpo_budget_seconds: float = 0.0
+    caps: dict[str, Any] = field(default_factory=dict)
+    """What the kernel let it take at most: control group, bytes of memory, processors."""
+    not_verified: list[dict[str, str]] = field(default_factory=list)
+    """What the target cannot tell by its nature, each with its reason."""
     warnings: list[str] = field(default_factory=list)
+    progress: Progress = field(default_factory=Progress, repr=False)
 
     @property
     def verdict(self) -> Verdict:
@@ -128,6 +156,11 @@ class DrillResult:
             "database_bytes": self.database_bytes,
             "dump_bytes": self.dump_bytes,
             "negative_control": self.negative_control,
+            "not_verified": self.not_verified,
+            "target": self.target,
+            "rto_budget_seconds": self.rto_budget_seconds,
+            "rpo_budget_seconds": self.rpo_budget_seconds,
+            "caps": self.caps,
             "history": self.history,
         }
 
@@ -135,6 +168,7 @@ class DrillResult:
     def phase(self, name: str) -> Iterator[None]:
         """Time a phase, also one that fails."""
         begun = time.monotonic()
+        self.progress.phase = name
         try:
             yield
         finally:
@@ -147,16 +181,24 @@ def check_drill(store: Store, request: DrillRequest) -> Manifest:
 
 
 def run_drill(store: Store, request: DrillRequest) -> DrillResult:
-    """Restore the newest committed backup into a throwaway cluster and compare it with its manifest.
+    """Restore the newest committed backup into a throwaway cluster, or database, and compare it with its manifest.
 
     Never raises PgkeelError: what went wrong is in the result, as FAIL when the backup is to blame, else as COULD NOT VERIFY.
-    The cluster and everything downloaded are gone afterwards. Production is not connected to at all.
+    The copy and everything downloaded are gone afterwards. With a cluster of its own, production is not connected to at all.
     """
-    result = DrillResult(database=request.shelf.database)
+    target = "cluster" if request.production is None else "database"
+    result = DrillResult(
+        database=request.shelf.database,
+        target=target,
+        rto_budget_seconds=request.rto_budget_seconds,
+        rpo_budget_seconds=request.rpo_budget_seconds,
+        caps=read_caps().as_dict(),
+        progress=request.progress,
+    )
     begun = time.monotonic()
     started = datetime.now(UTC)
     try:
-        with interruptible():
+        with interruptible(), reported(request.progress):
             _drill(store, request, result, begun)
     except (DamagedObjectError, RestoreFailedError) as error:
         result.checks.append(Check("backup restores", Verdict.FAIL, str(error)))
@@ -199,11 +241,15 @@ def _drill(store: Store, request: DrillRequest, result: DrillResult, begun: floa
     ready = begun
     try:
         with _prepared(request, manifest, result) as running:
+            result.progress.measure = lambda phase: _measure(phase, manifest, running)
             with result.phase("fetch"):
                 dump, roles = _fetch(store, request, manifest, running.folder)
             with result.phase("decrypt"):
                 controls = _control_refusals(store, request, manifest, roles)
                 dump, roles = _decrypt(request, manifest, dump, roles)
+                if request.production is not None:
+                    script = roles.read_text(encoding="utf-8")
+                    result.checks.append(check_globals(script, manifest.contents, manifest.server.superuser))
             with _blame(running):
                 with result.phase("restore"):
                     _restore(request, manifest, running, dump, roles)
@@ -218,6 +264,22 @@ def _drill(store: Store, request: DrillRequest, result: DrillResult, begun: floa
     finally:
         if ready > begun:
             result.phases["clean"] = time.monotonic() - ready
+
+
+def _measure(phase: str, manifest: Manifest, running: Running) -> Amount | None:
+    """How much of a phase is done, as far as it shows from outside."""
+    if phase == "fetch":
+        return Amount((running.folder / DUMP).stat().st_size, manifest.dump.bytes)
+    if phase == "decrypt":
+        return Amount((running.folder / DUMP).with_suffix("").stat().st_size, manifest.dump.plain.bytes)
+    if phase != "restore":
+        return None
+    with connect(running.login("postgres")) as session:
+        row = session.execute(
+            "SELECT pg_catalog.pg_database_size(oid) FROM pg_catalog.pg_database WHERE datname = %s",
+            [running.copy_of(manifest.database)],
+        ).fetchone()
+    return None if row is None else Amount(int(row[0]), manifest.database_bytes)
 
 
 def _locate(store: Store, request: DrillRequest, result: DrillResult) -> Manifest:
@@ -243,6 +305,10 @@ def _locate(store: Store, request: DrillRequest, result: DrillResult) -> Manifes
     result.database_bytes = manifest.database_bytes
     result.dump_bytes = manifest.dump.bytes
     result.rpo_seconds = (datetime.now(UTC) - manifest.snapshot_time).total_seconds()
+    if request.production is not None:
+        result.not_verified = [dict(item) for item in NOT_VERIFIED]
+        check_server(request.production, manifest, request.base_dir, request.space_factor, request.jobs)
+        return manifest
     require_space(request.base_dir, int(manifest.database_bytes * request.space_factor) + 2 * manifest.dump.bytes + BASE_BYTES)
     return manifest
 
@@ -260,7 +326,7 @@ def restored_copy(
         sweep(request.base_dir)
         manifest = _locate(store, request, result)
     result.history = [found.as_dict() for found in read_records(store, request.shelf, request.verify_keys, HISTORY)]
-    with _prepared(request, manifest, result, settings) as running:
+    with _own_cluster(request, manifest, result, settings) as running:
         with result.phase("fetch"):
             dump, roles = _decrypt(request, manifest, *_fetch(store, request, manifest, running.folder))
         with _blame(running), result.phase("restore"):
@@ -271,17 +337,38 @@ def restored_copy(
 
 
 @contextmanager
-def _prepared(
-    request: DrillRequest, manifest: Manifest, result: DrillResult, settings: Mapping[str, str] | None = None
+def _prepared(request: DrillRequest, manifest: Manifest, result: DrillResult) -> Iterator[Running]:
+    if request.production is None:
+        with _own_cluster(request, manifest, result, {}) as cluster:
+            yield cluster
+        return
+    begun = time.monotonic()
+    with shared_ground(request.production, manifest, request.base_dir, _capacity(request), result.warnings.append) as database:
+        result.phases["prepare"] = time.monotonic() - begun
+        yield database
+
+
+def _capacity(request: DrillRequest) -> Capacity:
+    sizes = [size for size in (available_bytes(), read_caps().memory_bytes) if size is not None]
+    return capacity_for(min(sizes, default=None), request.jobs)
+
+
+@contextmanager
+def _own_cluster(
+    request: DrillRequest, manifest: Manifest, result: DrillResult, settings: Mapping[str, str]
 ) -> Iterator[ProvingGround]:
     begun = time.monotonic()
+    capacity = _capacity(request)
     ground = Ground(
         base_dir=request.base_dir,
         bin_dir=request.bin_dir,
         superuser=manifest.server.superuser,
         locale=manifest.locale,
         preload_libraries=manifest.server.shared_preload_libraries,
-        settings=settings or {},
+        shared_buffers=capacity.shared_buffers,
+        maintenance_work_mem=capacity.maintenance_work_mem,
+        # pg_restore and vacuumdb set none; the comparisons must not run for ever.
+        settings={"work_mem": capacity.work_mem, "statement_timeout": STATEMENT_TIMEOUT, **settings},
     )
     with proving_ground(ground) as running:
         result.phases["prepare"] = time.monotonic() - begun
@@ -306,11 +393,18 @@ def _decrypt(request: DrillRequest, manifest: Manifest, dump: Path, roles: Path)
 
 
 @contextmanager
-def _blame(running: ProvingGround) -> Iterator[None]:
+def _blame(running: Running) -> Iterator[None]:
     """A full disk or a server that was killed is not the backup's fault."""
     try:
         yield
     except (PgkeelError, psycopg.Error) as error:
+        if isinstance(running, ThrowawayDatabase):
+            if isinstance(error, InterruptedRunError) or not running.is_server_trouble(str(error)):
+                raise
+            raise PgkeelError(
+                f"The server stood in the way: {str(error).strip().splitlines()[0]}",
+                "See the server's log and its free disk, then run it again",
+            ) from error
         if DISK_FULL in str(error) or DISK_FULL in running.log_tail(LOG_LINES):
             raise PgkeelError(
                 f"The disk is full: {running.folder.parent} is too small for the restored copy",
@@ -328,18 +422,19 @@ def _blame(running: ProvingGround) -> Iterator[None]:
         raise
 
 
-def _restore(request: DrillRequest, manifest: Manifest, running: ProvingGround, dump: Path, roles: Path) -> None:
+def _restore(request: DrillRequest, manifest: Manifest, running: Running, dump: Path, roles: Path) -> None:
     login = running.login()
     environment = {**clean_environment(), "PGHOST": login.host, "PGPORT": str(login.port), "PGUSER": login.user}
-    script = for_throwaway_cluster(roles.read_text(encoding="utf-8"), manifest.server.superuser)
-    _run(
-        [str(request.bin_dir / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "postgres"],
-        {**environment, "PGCLIENTENCODING": "UTF8"},
-        "the roles (globals.sql)",
-        script,
-    )
-    create_database(running, manifest.database, manifest.locale)
-    target = make_conninfo(dbname=manifest.database)
+    if isinstance(running, ProvingGround):
+        script = for_throwaway_cluster(roles.read_text(encoding="utf-8"), manifest.server.superuser)
+        _run(
+            [str(request.bin_dir / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "postgres"],
+            {**environment, "PGCLIENTENCODING": "UTF8"},
+            "the roles (globals.sql)",
+            script,
+        )
+        create_database(running, manifest.database, manifest.locale)
+    target = make_conninfo(dbname=running.copy_of(manifest.database))
     _run(
         [
             str(request.bin_dir / "pg_restore"),
@@ -359,7 +454,7 @@ def _restore(request: DrillRequest, manifest: Manifest, running: ProvingGround, 
     dump.unlink()
 
 
-def _analyse(request: DrillRequest, manifest: Manifest, running: ProvingGround, how: str = "--analyze-only") -> None:
+def _analyse(request: DrillRequest, manifest: Manifest, running: Running, how: str = "--analyze-only") -> None:
     """Statistics, which a restored database must have before an application may use it."""
     login = running.login()
     _run(
@@ -368,7 +463,7 @@ def _analyse(request: DrillRequest, manifest: Manifest, running: ProvingGround, 
             how,
             "--quiet",
             f"--jobs={request.jobs}",
-            f"--dbname={manifest.database}",
+            f"--dbname={make_conninfo(dbname=running.copy_of(manifest.database))}",
         ],
         {**clean_environment(), "PGHOST": login.host, "PGPORT": str(login.port), "PGUSER": login.user},
         "the planner's statistics",
@@ -378,7 +473,13 @@ def _analyse(request: DrillRequest, manifest: Manifest, running: ProvingGround, 
 def _run(command: list[str], environment: dict[str, str], what: str, stdin: str = "") -> None:
     program = os.path.basename(command[0])
     done = subprocess.run(
-        yielding(10, command), env=environment, input=stdin, capture_output=True, text=True, errors="replace", check=False
+        dying_with_us(yielding(10, command)),
+        env=environment,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
     )
     if done.returncode:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
@@ -390,20 +491,27 @@ def _run(command: list[str], environment: dict[str, str], what: str, stdin: str 
 
 
 def _verify(
-    request: DrillRequest, manifest: Manifest, running: ProvingGround, result: DrillResult, controls: list[dict[str, Any]]
+    request: DrillRequest, manifest: Manifest, running: Running, result: DrillResult, controls: list[dict[str, Any]]
 ) -> None:
-    with connect(running.login(manifest.database)) as session:
+    with connect(running.login(running.copy_of(manifest.database))) as session:
         fix_output(session)
         found = read_contents(session)
-        result.checks += compare(manifest.contents, found)
+        result.checks += _comparisons(running, manifest.contents, found)
         result.checks.append(compare_locale(manifest.locale, read_locale(session)))
         result.checks.append(_check_indexes(session))
-        result.checks.append(_check_harmless(session))
+        result.checks.append(check_closed(session) if isinstance(running, ThrowawayDatabase) else _check_harmless(session))
         result.tables_compared = len(found.tables)
         result.rows_compared = found.rows
         result.checks.append(negative_control(session, manifest.contents, found, controls, result))
         result.checks += check_assertions(session, request.assertions)
-    result.checks.append(check_structure(request.bin_dir, running, manifest.database, request.jobs))
+    result.checks.append(check_structure(request.bin_dir, running, running.copy_of(manifest.database), request.jobs))
+
+
+def _comparisons(running: Running, expected: Contents, found: Contents) -> list[Check]:
+    """Everything; roles that were not restored are judged apart."""
+    if isinstance(running, ProvingGround):
+        return compare(expected, found)
+    return [*compare(without_roles(expected), without_roles(found)), compare_roles(expected, found)]
 
 
 def _check_indexes(session: Session) -> Check:

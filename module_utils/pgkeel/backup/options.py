@@ -23,6 +23,10 @@ STORE_ARGUMENTS: dict[str, dict[str, Any]] = {
     "verify_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "bin_dir": {"type": "path", "default": DEFAULT_BIN_DIR},
 }
+PROGRESS_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "progress_seconds": {"type": "int", "default": 0},
+    "progress_file": {"type": "str", "default": ""},
+}
 RETENTION_ARGUMENTS: dict[str, dict[str, Any]] = {
     "keep_days": {"type": "int", "default": 30},
     "keep_weekly": {"type": "int", "default": 0},

@@ -24,12 +24,15 @@ from ..objectstore.upload import Uploaded, abort_stale, probe_writable, upload_s
 from ..postgres.connect import Login, connect
 from ..postgres.interruption import interruptible, uninterrupted
 from ..postgres.proving_ground import Locale
+from ..report.humanize import size
 from .content_hash import fix_output
 from .contents import Contents, Sequence, list_tables, lock_tables, read_contents, read_sequences
+from .dump_progress import dumped_percent
 from .encryption import Encrypting, Plain, encrypt, recipients_of
 from .keys import DUMP, GLOBALS, MANIFEST, Shelf, new_run_id
 from .manifest import FORMAT, Manifest, ServerFacts, StoredDump, StoredGlobals
 from .program import Streaming, environment, require_program, require_success
+from .progress import Amount, Progress, reported
 from .prune import prune
 from .retention import Policy
 from .signature import public_key_of
@@ -48,7 +51,7 @@ class BackupRequest:
     """To the database itself, over the local socket."""
     shelf: Shelf
     bin_dir: Path
-    compression_level: int = 3
+    compression_level: int = 1
     """Of zstd."""
     parts_in_flight: int = 3
     lock_wait_seconds: int = 300
@@ -63,6 +66,7 @@ class BackupRequest:
     hash_contents: bool = True
     """Without, rows are only counted and no drill of the backup can pass: for measuring what hashes cost."""
     """How long to wait for a table that somebody holds with ACCESS EXCLUSIVE."""
+    progress: Progress = field(default_factory=Progress, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,8 @@ def take_backup(store: Store, request: BackupRequest) -> BackupResult:
     Raises PgkeelError.
     """
     begun = time.monotonic()
-    with interruptible(), _coordinator(request) as session:
+    request.progress.phase = "preflight"
+    with interruptible(), reported(request.progress), _coordinator(request) as session:
         preflight = _preflight(store, request, session)
         # The lock is held: whatever upload is unfinished here belongs to a run that was killed.
         aborted = abort_stale(store, request.shelf.folder)
@@ -165,6 +170,7 @@ def take_backup(store: Store, request: BackupRequest) -> BackupResult:
             contents=contents,
         )
         # From here on nothing is deleted: a manifest whose answer got lost may have been written all the same.
+        request.progress.phase = "commit and retention"
         manifest_key = request.shelf.key(run_id, MANIFEST)
         _put(store, manifest_key, manifest.signed(request.signing_key), "application/json")
         seconds = time.monotonic() - begun
@@ -340,7 +346,10 @@ def _send_dump(
             session.execute("COMMIT")
 
         try:
-            source = sealed.begin(_Watched(dump, counting))
+            watched = _Watched(dump, counting)
+            request.progress.measure = lambda _: _dumped(watched, plan.part_bytes, request, snapshot.database_bytes)
+            request.progress.phase = "dump"
+            source = sealed.begin(watched)
             uploaded = upload_stream(store, request.shelf.key(run_id, DUMP), source, plan, everything_well)
         except BaseException:
             with uninterrupted():
@@ -349,17 +358,25 @@ def _send_dump(
         return uploaded, sealed.plain(), counting.result(), warnings
 
 
-@dataclass(frozen=True)
+def _dumped(watched: _Watched, part_bytes: int, request: BackupRequest, database_bytes: int) -> Amount:
+    note = f"part {watched.bytes // part_bytes + 1}, of a database of {size(database_bytes)}"
+    return Amount(watched.bytes, note=note, percent=dumped_percent(request.login))
+
+
+@dataclass
 class _Watched:
     """The dump, as long as the count beside it goes well: hours of a dump that cannot be committed are spared."""
 
     dump: Streaming
     counting: Future[Contents]
+    bytes: int = 0
 
     def readinto(self, buffer: memoryview, /) -> int | None:
         if self.counting.done():
             self.counting.result()
-        return self.dump.readinto(buffer)
+        count = self.dump.readinto(buffer)
+        self.bytes += count or 0
+        return count
 
 
 def _stop_counting(session: Session, counting: Future[Contents]) -> None:

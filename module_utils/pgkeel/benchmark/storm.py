@@ -46,7 +46,7 @@ class Storm:
     clients: int
     visits: tuple[Visit, ...]
     drain: float
-    """Seconds from the first arrival until the last client has left."""
+    """Seconds from the first arrival until the last client has committed its last transaction."""
     peak_backends: int
     peak_waiting: int
     peak_lookups: int
@@ -99,6 +99,7 @@ def run_storm(
     clients: int,
     transactions: int,
     seconds: float,
+    stay: float,
     seed: int,
     sample: Callable[[], Sample],
 ) -> Storm:
@@ -107,28 +108,30 @@ def run_storm(
     with ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("fork")) as pool:
         began_at = time.monotonic() + LEAD_SECONDS
         plan = [(number, began_at + offset) for number, offset in enumerate(offsets)]
-        futures = [pool.submit(visit_all, tickets, plan[part::PROCESSES], transactions) for part in range(PROCESSES)]
+        futures = [pool.submit(visit_all, tickets, plan[part::PROCESSES], transactions, stay) for part in range(PROCESSES)]
         time.sleep(max(0.0, began_at - time.monotonic()))
-        before, samples = _cpu_ticks(), [sample()]
+        samples, ticks = [sample()], [(time.monotonic(), *_cpu_ticks())]
         while not all(future.done() for future in futures):
             time.sleep(SAMPLE_SECONDS)
             samples.append(sample())
-        after = _cpu_ticks()
-        watched = time.monotonic() - began_at
+            ticks.append((time.monotonic(), *_cpu_ticks()))
         outcomes = [future.result() for future in futures]
     visits = tuple(visit for visits, _ in outcomes for visit in visits)
+    drain = max(visit.ended_at for visit in visits) - began_at
+    # While clients only stay, nothing is measured.
+    (_, *before), (_, *after) = ticks[0], next((tick for tick in ticks[1:] if tick[0] >= began_at + drain), ticks[-1])
     busy, total = (late - early for early, late in zip(before, after, strict=True))
     return Storm(
         path,
         arrival,
         clients,
         visits,
-        drain=max(visit.ended_at for visit in visits) - began_at,
+        drain=drain,
         peak_backends=max(each.backends for each in samples),
         peak_waiting=max(each.waiting for each in samples),
         peak_lookups=max(each.lookups for each in samples),
         cpu_share=busy / total if total else 0.0,
-        clients_share=sum(cpu for _, cpu in outcomes) / (watched * (os.cpu_count() or 1)),
+        clients_share=sum(cpu for _, cpu in outcomes) / (drain * (os.cpu_count() or 1)),
     )
 
 

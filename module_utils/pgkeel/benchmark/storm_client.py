@@ -41,7 +41,7 @@ class Visit:
     error: str
     """SQLSTATE, empty when all went well."""
     ended_at: float
-    """Monotonic clock."""
+    """Monotonic clock: its last commit, or what ended it."""
 
 
 def sqlstate(error: psycopg.Error) -> str:
@@ -51,14 +51,18 @@ def sqlstate(error: psycopg.Error) -> str:
     return next((state for pattern, state in _REFUSALS if pattern.search(str(error))), LOST)
 
 
-def visit(ticket: Ticket, arrives_at: float, transactions: int, number: int) -> Visit:
-    """Wait for the arrival (monotonic clock), connect, commit that many transactions one after the other, leave."""
+def visit(ticket: Ticket, arrives_at: float, transactions: int, number: int, stay: float) -> Visit:
+    """Wait for the arrival (monotonic clock), connect, commit that many transactions one after the other, stay, leave.
+
+    ``stay`` are seconds, in which the connection is open and idle, as an application's pool keeps it.
+    """
     time.sleep(max(0.0, arrives_at - time.monotonic()))
     began = time.monotonic()
     connected: float | None = None
     logged_in: float | None = None
     committed: list[float] = []
     error = ""
+    ended: float | None = None
     try:
         # Unnamed statements, as node-postgres sends them.
         with psycopg.connect(**ticket.parameters(), autocommit=True, prepare_threshold=None) as connection:
@@ -68,9 +72,11 @@ def visit(ticket: Ticket, arrives_at: float, transactions: int, number: int) -> 
                 _log_in(connection, (number * 7919 + round_) % STUDENTS)
                 committed.append(time.monotonic() - started)
                 logged_in = logged_in or time.monotonic() - began
+            ended = time.monotonic()
+            time.sleep(stay)
     except psycopg.Error as problem:
         error = sqlstate(problem)
-    return Visit(connected, tuple(committed), logged_in, error, time.monotonic())
+    return Visit(connected, tuple(committed), logged_in, error, ended or time.monotonic())
 
 
 def _log_in(connection: psycopg.Connection[TupleRow], student: int) -> None:
@@ -82,7 +88,9 @@ def _log_in(connection: psycopg.Connection[TupleRow], student: int) -> None:
         connection.execute("INSERT INTO event (student_id, kind) VALUES (%s, 'log_in')", [identifier])
 
 
-def visit_all(tickets: Sequence[Ticket], arrivals: Sequence[tuple[int, float]], transactions: int) -> tuple[list[Visit], float]:
+def visit_all(
+    tickets: Sequence[Ticket], arrivals: Sequence[tuple[int, float]], transactions: int, stay: float
+) -> tuple[list[Visit], float]:
     """All clients of one process, a thread each; ``arrivals`` are numbers and times on the monotonic clock.
 
     A client's number chooses its ticket; several differ in where they lead, as the processes of one pgbouncer do. The second
@@ -92,7 +100,9 @@ def visit_all(tickets: Sequence[Ticket], arrivals: Sequence[tuple[int, float]], 
     began = time.process_time()
     threads = [
         threading.Thread(
-            target=lambda number=number, at=at: visits.append(visit(tickets[number % len(tickets)], at, transactions, number)),
+            target=lambda number=number, at=at: visits.append(
+                visit(tickets[number % len(tickets)], at, transactions, number, stay)
+            ),
             daemon=True,
         )
         for number, at in arrivals

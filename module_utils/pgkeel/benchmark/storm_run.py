@@ -13,7 +13,7 @@ from ..postgres.connect import Login
 from .storm import ARRIVALS, Arrival, Storm, merge, run_storm
 from .storm_stage import SPARE_CONNECTIONS, Stage, direct_stage, pooled_stage
 
-MOST = {"clients": 2000, "transactions": 1000, "seconds": 600, "rounds": 100}
+MOST = {"clients": 2000, "transactions": 1000, "seconds": 600, "rounds": 100, "stay": 60}
 """A storm is a test, and not an attack."""
 PATHS = ("direct_default", "direct_tuned", "pgbouncer")
 
@@ -27,6 +27,8 @@ class Plan:
     """Of each client."""
     seconds: float = 10.0
     """Over which a Poisson stream arrives."""
+    stay: float = 1.0
+    """Seconds that a client stays connected after its last transaction."""
     seed: int = 1
     rounds: int = 1
     """Of each scenario; their figures are taken together."""
@@ -61,6 +63,7 @@ def _round(path: str, arrival: Arrival, stage: Stage, plan: Plan, seed: int) -> 
         clients=plan.clients,
         transactions=plan.transactions,
         seconds=plan.seconds,
+        stay=plan.stay,
         seed=seed,
         sample=stage.sample,
     )

@@ -79,7 +79,15 @@ class Size:
         }
 
 
-SIZES = {size.name: size for size in (Size("tiny", 50, 2_000), Size("demo", 2_000, 500_000), Size("bench", 50_000, 10_000_000))}
+SIZES = {
+    size.name: size
+    for size in (
+        Size("tiny", 50, 2_000),
+        Size("demo", 2_000, 500_000),
+        Size("medium", 10_000, 2_500_000),
+        Size("bench", 50_000, 10_000_000),
+    )
+}
 
 
 def size_named(name: str) -> Size:

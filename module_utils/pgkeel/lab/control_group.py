@@ -7,6 +7,7 @@ so two servers that are started in the same one share them: a service that fails
 from __future__ import annotations
 
 import contextlib
+import time
 from pathlib import Path
 
 
@@ -30,13 +31,18 @@ def enter_group(name: str, command: list[str]) -> list[str]:
 
 
 def remove_group(name: str) -> bool:
-    """Remove the control group and those below it, whose processes have ended; True if there was one."""
+    """Remove the control group and those below it, whose processes have ended; True if there was one.
+
+    The kernel lets go of a group a moment after its last process. One that stays busy for two seconds stays: it is used again.
+    """
     root = unified_hierarchy()
     if root is None or not (root / name).is_dir():
         return False
-    for folder in sorted((root / name).rglob("*/"), key=lambda path: len(path.parts), reverse=True):
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-    with contextlib.suppress(OSError):  # a process that ends just now; the group is used again
-        (root / name).rmdir()
+    deadline = time.monotonic() + 2
+    while (root / name).is_dir() and time.monotonic() < deadline:
+        below = sorted((root / name).rglob("*/"), key=lambda path: len(path.parts), reverse=True)
+        for folder in (*below, root / name):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        time.sleep(0.02)
     return True

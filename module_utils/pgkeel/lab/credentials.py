@@ -7,7 +7,6 @@ import ipaddress
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from ..atomic_file import PRIVATE, replace_file
 from ..backup.encryption import make_identity, recipient_of
 from .identity import Lab
 
@@ -38,9 +38,10 @@ def ensure_ssh_key(lab: Lab) -> bool:
     key = Ed25519PrivateKey.generate()
     public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
     private.with_suffix(".pub").write_bytes(public + b" pgkeel-lab\n")
-    _write_private(
+    replace_file(
         private,
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()),
+        PRIVATE,
     )
     return True
 
@@ -50,7 +51,7 @@ def ensure_store_keys(lab: Lab) -> StoreKeys:
     path = lab.state / "store" / "keys"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _write_private(path, f"LAB{secrets.token_hex(8).upper()}\n{secrets.token_urlsafe(30)}\n".encode())
+        replace_file(path, f"LAB{secrets.token_hex(8).upper()}\n{secrets.token_urlsafe(30)}\n".encode(), PRIVATE)
     access_key, secret_key = path.read_text().split()
     return StoreKeys(access_key, secret_key)
 
@@ -78,7 +79,7 @@ def ensure_backup_keys(lab: Lab) -> BackupKeys:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         keys = [make_identity(), make_identity(), base64.b64encode(secrets.token_bytes(32)).decode()]
-        _write_private(path, "".join(f"{key}\n" for key in keys).encode())
+        replace_file(path, "".join(f"{key}\n" for key in keys).encode(), PRIVATE)
     return BackupKeys(*path.read_text().split())
 
 
@@ -111,9 +112,10 @@ def ensure_certificates(lab: Lab) -> bool:
         .sign(authority_key, hashes.SHA256())
     )
     (folder / "ca.pem").write_bytes(authority.public_bytes(serialization.Encoding.PEM))
-    _write_private(
+    replace_file(
         folder / "store.key",
         store_key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
+        PRIVATE,
     )
     (folder / "address").write_text(str(lab.gateway))
     (folder / "store.pem").write_bytes(store.public_bytes(serialization.Encoding.PEM))  # last: its presence means "complete"
@@ -144,12 +146,3 @@ def _key_usage(*, sign: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    """Write a secret so that it never exists with wider rights than 0600, whole or not at all."""
-    part = path.with_suffix(".part")
-    part.unlink(missing_ok=True)
-    part.touch(mode=0o600)
-    part.write_bytes(content)
-    part.replace(path)

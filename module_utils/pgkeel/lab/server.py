@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..atomic_file import replace_file
 from ..errors import PgkeelError
 from .control_group import enter_group, remove_group
 from .identity import FIRST_SERVER, Lab, check_server_name
@@ -83,9 +84,7 @@ def _address(lab: Lab, name: str) -> str:
     for other in (lab.state / "servers").glob("*/octet"):
         taken[other.parent.name] = int(other.read_text())
     octet = taken.get(name) or min(set(range(FIRST_SERVER, 250)) - set(taken.values()))
-    part = folder / "octet.part"
-    part.write_text(f"{octet}\n")
-    part.replace(folder / "octet")
+    replace_file(folder / "octet", f"{octet}\n")
     return str(lab.subnet[octet])
 
 

@@ -9,6 +9,13 @@ from ..report.humanize import size
 from .privileges import lacks_of_new
 from .system import changes_system, describe_system, make_system
 
+_POOLER = {"installs": "install", "restarts": "restart", "changed": "change"}
+"""What becomes of pgbouncer, by the fact that says so; the strongest first."""
+_POOLER_WORDS = {
+    "install": "pgbouncer is installed.",
+    "restart": "pgbouncer restarts; its clients have to connect again.",
+    "change": "pgbouncer's configuration changes; nobody is disconnected.",
+}
 BUILT = frozenset({"built", "rebuilt", "repaired", "dropped"})
 Plan = dict[str, Any]
 
@@ -23,9 +30,9 @@ def make_document(
 
     ``postgresql`` has ``creates``, ``settings`` (name, old, new, needs), ``shadowed``, ``access_rules``, ``policy`` and
     ``restart_now``; ``database`` has ``roles`` (changed ones), ``known_roles``, ``databases`` (new ones), ``indexes`` (by
-    database) and either ``lacks`` (by database) or, for a new server, ``declared``; ``pgbouncer`` has ``installs`` and
-    ``changed``; ``around`` are the facts of the other roles, as ``make_system`` takes them. Each may be empty where its role
-    did not run.
+    database) and either ``lacks`` (by database) or, for a new server, ``declared``; ``pgbouncer`` has ``installs``,
+    ``restarts`` and ``changed``; ``around`` are the facts of the other roles, as ``make_system`` takes them. Each may be
+    empty where its role did not run.
     """
     system = make_system({**(around or {}), "postgresql": postgresql, "pgbouncer": pgbouncer})
     settings = list(postgresql.get("settings", []))
@@ -51,7 +58,7 @@ def make_document(
         "databases": list(database.get("databases", [])),
         "privileges": _privileges(database),
         "indexes": _indexes(database),
-        "pgbouncer": "install" if pgbouncer.get("installs") else "change" if pgbouncer.get("changed") else "none",
+        "pgbouncer": next((act for fact, act in _POOLER.items() if pgbouncer.get(fact)), "none"),
         **system,
     }
     parts = ("creates_cluster", "settings", "access_rules", "roles", "databases", "privileges", "indexes")
@@ -108,7 +115,7 @@ def describe(plan: Plan, *, done: bool) -> list[str]:
     lines += _listed("Extensions and privileges", _grouped(plan["privileges"]))
     lines += _listed("Indexes", [_index(index, done=done) for index in plan["indexes"]])
     if plan["pgbouncer"] != "none":
-        lines.append("pgbouncer is installed." if plan["pgbouncer"] == "install" else "pgbouncer's configuration changes.")
+        lines.append(_POOLER_WORDS[plan["pgbouncer"]])
     return lines
 
 

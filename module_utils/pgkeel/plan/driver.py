@@ -11,6 +11,7 @@ import zipfile
 from importlib import metadata
 from pathlib import Path
 
+from ..atomic_file import replacing
 from ..errors import PgkeelError
 
 DISTRIBUTIONS = ("psycopg", "typing_extensions")
@@ -39,13 +40,11 @@ def pack_driver(folder: Path) -> Path:
     target = folder / f"psycopg-{metadata.version('psycopg')}-{digest}.zip"
     if target.exists():
         return target
-    part = target.with_suffix(".part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+        with replacing(target) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             for name in sorted(sources):
                 archive.writestr(zipfile.ZipInfo(name, TIMESTAMP), sources[name], zipfile.ZIP_DEFLATED)
-        part.replace(target)
     except OSError as error:
         raise PgkeelError(f"Cannot write {target}: {error.strerror}", "Make the folder writable and run again") from error
     return target

@@ -139,15 +139,18 @@ def storage_value(value: object) -> str:
     return {"true": "on", "yes": "on", "false": "off", "no": "off"}.get(text, text)
 
 
-def create_index(declaration: IndexDeclaration, *, name: str, relation: sql.Composable, concurrently: bool) -> sql.Composed:
+def create_index(
+    declaration: IndexDeclaration, *, name: str, relation: sql.Composable, concurrently: bool, if_missing: bool = False
+) -> sql.Composed:
     """The CREATE INDEX statement of a declaration, under a given name on a given relation.
 
     Expressions and predicates are SQL by nature and stand as written; everything else is quoted.
     """
     clauses: list[sql.Composable] = [
-        sql.SQL("CREATE {}INDEX {}{} ON {} USING {} ({})").format(
+        sql.SQL("CREATE {}INDEX {}{}{} ON {} USING {} ({})").format(
             sql.SQL("UNIQUE " if declaration.unique else ""),
             sql.SQL("CONCURRENTLY " if concurrently else ""),
+            sql.SQL("IF NOT EXISTS " if if_missing else ""),
             sql.Identifier(name),
             relation,
             sql.Identifier(declaration.method),
@@ -164,6 +167,16 @@ def create_index(declaration: IndexDeclaration, *, name: str, relation: sql.Comp
     if declaration.where:
         clauses.append(predicate(declaration))
     return sql.SQL(" ").join(clauses)
+
+
+def migration_statement(declaration: IndexDeclaration) -> str:
+    """The SQL that a migration file has for the index, without a semicolon; it does nothing where the index is there already."""
+    relation = sql.Identifier(declaration.schema, declaration.table)
+    if not declaration.present:
+        name = sql.Identifier(declaration.schema, declaration.name)
+        return sql.SQL("DROP INDEX IF EXISTS {}").format(name).as_string(None)
+    made = create_index(declaration, name=declaration.name, relation=relation, concurrently=False, if_missing=True)
+    return made.as_string(None)
 
 
 def predicate(declaration: IndexDeclaration) -> sql.Composed:

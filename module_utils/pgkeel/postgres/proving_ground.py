@@ -6,13 +6,9 @@ always removed: at the end, after an exception or a signal, and, if its run was 
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
-import secrets
 import shutil
 import signal
-import stat
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -25,17 +21,10 @@ import psycopg
 from ..errors import PgkeelError
 from .arguments import DEFAULT_BIN_DIR
 from .connect import Login, connect
-from .interruption import interruptible, uninterrupted
+from .ground_folder import MIB, PORT, STOP_SECONDS, claimed_folder
+from .interruption import uninterrupted
 
-BASE_MARKER = ".pgkeel-proving-ground"
-GROUND_PREFIX = "ground-"
-OWNER_FILE = "owner.json"
-PORT = 5432
 START_SECONDS = 60.0
-STOP_SECONDS = 30.0
-# sun_path of unix(7) holds 108 bytes, the final NUL included.
-LONGEST_SOCKET_PATH = 107
-MIB = 1024 * 1024
 # What a faithful cluster must not take from production: its folders and files, its archive, its schedulers and its log.
 # Whether archiving goes with wal_level is proved with archive_mode as it is: without a command nothing is archived.
 FAITHFUL: Mapping[str, str] = {
@@ -107,6 +96,10 @@ class ProvingGround:
         """How to connect to it."""
         return Login(host=str(self.socket_dir), port=PORT, user=self.superuser, database=database)
 
+    def copy_of(self, database: str) -> str:
+        """What the restored database is called here."""
+        return database
+
     @property
     def alive(self) -> bool:
         """Whether its postmaster runs."""
@@ -117,28 +110,6 @@ class ProvingGround:
         return _tail(self.folder / "log", lines)
 
 
-def require_space(base_dir: Path, needed_bytes: int) -> None:
-    """Raise PgkeelError unless so many bytes are free where the grounds live."""
-    place = base_dir
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free
-    if free < needed_bytes:
-        raise PgkeelError(
-            f"Not enough disk space in {base_dir}: {needed_bytes / MIB:.0f} MiB are needed, {free / MIB:.0f} MiB are free",
-            "Free space there, or name a directory on a larger disk",
-        )
-
-
-def sweep(base_dir: Path) -> list[str]:
-    """Remove what killed runs left in ``base_dir``: their postmasters and their folders; those of live runs stay.
-
-    Returns the names of the folders removed. Raises PgkeelError when ``base_dir`` is not ours.
-    """
-    with _base_locked(base_dir):
-        return _sweep(base_dir)
-
-
 @contextmanager
 def proving_ground(ground: Ground) -> Iterator[ProvingGround]:
     """Start the cluster; it is gone when the context ends.
@@ -146,10 +117,7 @@ def proving_ground(ground: Ground) -> Iterator[ProvingGround]:
     Raises PgkeelError when it cannot be started, or the base directory is not ours.
     """
     _require_programs(ground.bin_dir)
-    with interruptible():
-        with _base_locked(ground.base_dir):
-            _sweep(ground.base_dir)
-            folder, owner = _claim(ground.base_dir)
+    with claimed_folder(ground.base_dir) as folder:
         postmaster: subprocess.Popen[bytes] | None = None
         try:
             _initialise(ground, folder)
@@ -161,113 +129,6 @@ def proving_ground(ground: Ground) -> Iterator[ProvingGround]:
         finally:
             with uninterrupted():
                 _stop(postmaster)
-                _remove(folder)
-                os.close(owner)
-
-
-@contextmanager
-def _base_locked(base_dir: Path) -> Iterator[None]:
-    """Hold the base directory, once it is known to be ours."""
-    marker = base_dir / BASE_MARKER
-    _require_ours(base_dir)
-    try:
-        descriptor = os.open(marker, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise PgkeelError(
-            f"{marker} cannot be opened: {error.strerror}", "Give the directory to the OS user that runs this"
-        ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _require_ours(base_dir: Path) -> None:
-    """Everything below the base directory may be deleted one day: it must be ours beyond doubt."""
-    longest = base_dir / f"{GROUND_PREFIX}{'x' * 8}" / "s" / f".s.PGSQL.{PORT}"
-    if not base_dir.is_absolute() or len(os.fsencode(longest)) > LONGEST_SOCKET_PATH:
-        raise PgkeelError(
-            f"{base_dir} cannot hold a proving ground: the path of a Unix socket below it would be relative or too long",
-            f"Name an absolute path of at most {LONGEST_SOCKET_PATH - len(os.fsencode(longest.relative_to(base_dir))) - 1} bytes",
-        )
-    try:
-        if not base_dir.exists() and not base_dir.is_symlink():
-            base_dir.mkdir(mode=0o700)
-        found = base_dir.lstat()
-        entries = [entry.name for entry in base_dir.iterdir()] if stat.S_ISDIR(found.st_mode) else []
-    except OSError as error:
-        raise PgkeelError(
-            f"{base_dir} cannot be used: {error.strerror}", "Create it, owned by the OS user that runs this, with mode 0700"
-        ) from error
-    if not stat.S_ISDIR(found.st_mode):
-        raise PgkeelError(f"{base_dir} is not a directory", "Name a directory that nothing else uses")
-    if found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise PgkeelError(
-            f"{base_dir} does not belong to this OS user alone", "Give it to the OS user that runs this, with mode 0700"
-        )
-    strangers = sorted(name for name in entries if name != BASE_MARKER and not name.startswith(GROUND_PREFIX))
-    if strangers or (entries and BASE_MARKER not in entries):
-        raise PgkeelError(
-            f"{base_dir} holds what is not ours ({', '.join(strangers or sorted(entries))[:200]})",
-            "Name an empty directory; everything in it is removed after each run",
-        )
-
-
-def _claim(base_dir: Path) -> tuple[Path, int]:
-    """A new folder, and the lock that shows that its run is alive: the kernel drops it when the process ends, however that is."""
-    folder = base_dir / f"{GROUND_PREFIX}{secrets.token_hex(4)}"
-    folder.mkdir(mode=0o700)
-    (folder / "s").mkdir(mode=0o700)
-    owner = os.open(folder / OWNER_FILE, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    fcntl.flock(owner, fcntl.LOCK_EX)
-    os.write(owner, json.dumps({"pid": os.getpid(), "started": time.time()}).encode())
-    return folder, owner
-
-
-def _sweep(base_dir: Path) -> list[str]:
-    removed = []
-    for folder in sorted(base_dir.glob(f"{GROUND_PREFIX}*")):
-        try:
-            owner = os.open(folder / OWNER_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except FileNotFoundError:
-            owner = -1
-        try:
-            if owner >= 0:
-                fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue
-        else:
-            _kill_stale_postmaster(folder / "data")
-            _remove(folder)
-            removed.append(folder.name)
-        finally:
-            if owner >= 0:
-                os.close(owner)
-    return removed
-
-
-def _kill_stale_postmaster(data_dir: Path) -> None:
-    """End a postmaster whose run was killed; a reused pid is recognised by its working directory."""
-    try:
-        pid = int((data_dir / "postmaster.pid").read_text().splitlines()[0])
-    except (OSError, ValueError, IndexError):
-        return
-    deadline = time.monotonic() + STOP_SECONDS
-    quit_sent = False
-    while _works_in(pid, data_dir):
-        if not quit_sent or time.monotonic() > deadline:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL if quit_sent else signal.SIGQUIT)
-            quit_sent = True
-        time.sleep(0.05)
-
-
-def _works_in(pid: int, folder: Path) -> bool:
-    try:
-        return Path(f"/proc/{pid}/cwd").readlink() == folder.resolve()
-    except OSError:
-        return False
 
 
 def _require_programs(bin_dir: Path) -> None:
@@ -424,20 +285,6 @@ def _stop(postmaster: subprocess.Popen[bytes] | None) -> None:
             return
 
 
-def _remove(folder: Path) -> None:
-    """Remove the folder; backends of a killed postmaster may still write for a moment."""
-    deadline = time.monotonic() + STOP_SECONDS
-    while folder.exists():
-        try:
-            shutil.rmtree(folder)
-        except OSError as error:
-            if time.monotonic() > deadline:
-                raise PgkeelError(
-                    f"{folder} could not be removed: {error.strerror}", "Remove it by hand once no process uses it"
-                ) from error
-            time.sleep(0.1)
-
-
 def yielding(niceness: int, command: list[str]) -> list[str]:
     """The command, giving way to production in CPU and disk as far as the programs for that are here."""
     prefix: list[str] = []
@@ -447,6 +294,11 @@ def yielding(niceness: int, command: list[str]) -> list[str]:
         # Idle class; -t: go on where the kernel does not allow it.
         prefix += ["ionice", "-t", "-c", "3"]
     return prefix + command
+
+
+def dying_with_us(command: list[str]) -> list[str]:
+    """The command, killed by the kernel should this process be: a restore whose run is gone must not go on."""
+    return ["setpriv", "--pdeathsig", "KILL", *command] if shutil.which("setpriv") else command
 
 
 def clean_environment() -> dict[str, str]:
@@ -481,6 +333,18 @@ def _last_line(text: str) -> str:
 
 def create_database(running: ProvingGround, name: str, locale: Locale) -> None:
     """Create an empty database with that encoding and collation. Raises PgkeelError."""
+    try:
+        with connect(running.login()) as session:
+            session.execute(creation_of(name, locale))
+    except psycopg.Error as error:
+        raise PgkeelError(
+            f"The database {name!r} could not be created on the throwaway server: {_last_line(str(error))}",
+            "Check the disk there, and that production's locale exists on this server",
+        ) from error
+
+
+def creation_of(name: str, locale: Locale) -> psycopg.sql.Composed:
+    """CREATE DATABASE with that encoding and collation, empty; options may follow."""
     parts: list[psycopg.sql.Composable] = [
         psycopg.sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {} LOCALE_PROVIDER {} LC_COLLATE {} LC_CTYPE {}").format(
             psycopg.sql.Identifier(name),
@@ -495,11 +359,4 @@ def create_database(running: ProvingGround, name: str, locale: Locale) -> None:
         parts.append(psycopg.sql.SQL(f" {word} {{}}").format(psycopg.sql.Literal(locale.locale)))
     if locale.icu_rules:
         parts.append(psycopg.sql.SQL(" ICU_RULES {}").format(psycopg.sql.Literal(locale.icu_rules)))
-    try:
-        with connect(running.login()) as session:
-            session.execute(psycopg.sql.Composed(parts))
-    except psycopg.Error as error:
-        raise PgkeelError(
-            f"The database {name!r} could not be created on the throwaway server: {_last_line(str(error))}",
-            "Check the disk there, and that production's locale exists on this server",
-        ) from error
+    return psycopg.sql.Composed(parts)

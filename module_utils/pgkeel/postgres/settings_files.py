@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psycopg
 from psycopg.rows import TupleRow
 
+from ..atomic_file import replace_file
 from ..errors import PgkeelError
 from .settings_plan import faults, read_server
 
@@ -42,20 +42,9 @@ def replace(path: Path, text: str, mode: int = 0o644) -> None:
     The folder's owner becomes the file's, for a run as root. Raises PgkeelError when the folder cannot be written.
     """
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fchmod(file.fileno(), mode)
-                folder = path.parent.stat()
-                if os.geteuid() == 0:
-                    os.fchown(file.fileno(), folder.st_uid, folder.st_gid)
-                os.fsync(file.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        folder = path.parent.stat()
+        owner = (folder.st_uid, folder.st_gid) if os.geteuid() == 0 else None
+        replace_file(path, text, mode, owner=owner)
     except OSError as error:
         raise PgkeelError(
             f"Cannot write {path}: {error.strerror}",

@@ -14,10 +14,11 @@ from typing import Any
 from ..errors import PgkeelError
 from .finding import CheckResult, Finding, Priority, Status
 from .freshness import moment
+from .schemas import SchemaAudit, schema_audit
 
 Document = Mapping[str, Any]
 
-NAMES = ("site", "audit", "backup", "drill", "workload", "load", "run")
+NAMES = ("site", "audit", "backup", "drill", "workload", "load", "run", "schema_audit")
 """`<name>.json` in the report folder of a host."""
 
 _EFFORT = {"low": 0, "medium": 1, "high": 2}
@@ -71,11 +72,14 @@ class Documents:
     workload: Document | None = None
     load: Document | None = None
     run: Document | None = None
+    schemas: SchemaAudit | None = None
+    application: bool = True
+    """Whether an application with schemas of its own belongs to the server; without one nobody misses its audit."""
     finished: Mapping[str, datetime] = field(default_factory=dict)
     """When each document was made, by name, in UTC; one that does not say is absent."""
 
     @classmethod
-    def from_mapping(cls, documents: Mapping[str, Any], host: str = "") -> Documents:
+    def from_mapping(cls, documents: Mapping[str, Any], host: str = "", *, application: bool = True) -> Documents:
         """Take the documents by name (see `NAMES`).
 
         `host` is what the report calls the server; empty means the name that `site` or `run` gives.
@@ -98,11 +102,15 @@ class Documents:
             workload=_workload(found["workload"]) if found["workload"] is not None else None,
             load=found["load"],
             run=found["run"],
+            schemas=schema_audit(found["schema_audit"]) if found["schema_audit"] is not None else None,
+            application=application,
             finished={name: time for name, time in finished.items() if time is not None},
         )
 
 
-def read_documents(folder: Path, host: str = "", instead: Mapping[str, str] | None = None) -> Documents:
+def read_documents(
+    folder: Path, host: str = "", instead: Mapping[str, str] | None = None, *, application: bool = True
+) -> Documents:
     """Read the `<name>.json` files that are in `folder`; `instead` has the text of some that are about to be written there.
 
     Raises PgkeelError when there is none, or when one cannot be read: a broken file is not the same as a check that did not run.
@@ -124,7 +132,7 @@ def read_documents(folder: Path, host: str = "", instead: Mapping[str, str] | No
             f"There is nothing to report in {folder}",
             "Run playbooks/audit.yml, backup.yml or restore_drill.yml first, or check pgkeel_report_dir",
         )
-    return Documents.from_mapping(documents, host)
+    return Documents.from_mapping(documents, host, application=application)
 
 
 def number(document: Document, key: str, where: str) -> float | None:

@@ -20,6 +20,8 @@ class Thresholds:
     """Of the restore drill, which runs every week."""
     audit: timedelta = timedelta(days=2)
     """Of the audit, which runs every day."""
+    schemas: timedelta = timedelta(days=8)
+    """Of the schema audit: an application is released every week or so, and its audit runs with it."""
     clock_skew: timedelta = timedelta(minutes=5)
     """How far the clocks of controller and server may differ: what lies further in the future has no known age."""
 

@@ -11,6 +11,7 @@ from .finding import CheckResult, Finding, Status
 from .humanize import Figure, duration, figure, plain, plural
 from .prose import code_block, code_span, escape, markdown_table
 from .tasks import checklist
+from .trend import Row, trend
 from .verdict import judge
 
 
@@ -24,6 +25,7 @@ def render_markdown(documents: Documents, now: datetime) -> str:
     for title, body in (
         ("Findings", _findings(documents)),
         ("Checks", _checks(documents)),
+        ("Schemas", _schemas(documents)),
         ("Backup", _backup(documents)),
         ("Restore drill", _drill(documents)),
         ("Workload", _workload(documents)),
@@ -103,6 +105,39 @@ def _checks(documents: Documents) -> Iterator[str]:
         yield markdown_table(("Index", "Table", "State", "Scans", "Size"), cells, right=(3, 4))
 
 
+def _schemas(documents: Documents) -> Iterator[str]:
+    found = documents.schemas
+    if found is None:
+        yield (
+            "**Could not verify.** Nobody has compared the application's schemas with the database. "
+            "Run `playbooks/schema_audit.yml`."
+            if documents.application
+            else "The inventory names no application's schemas: there is nothing to compare."
+        )
+        return
+    yield f"**{found.verdict.capitalize()}**; type-safe columns: {found.percent}"
+    if found.unverified:
+        yield "\n".join(f"- could not verify {escape(reason)}" for reason in found.unverified)
+    if found.pairs:
+        cells = [[escape(one.pair), escape(one.verdict), str(one.differences)] for one in found.pairs]
+        yield markdown_table(("Pair", "Verdict", "Differences"), cells, right=(2,))
+    if found.checklist:
+        rules = [[escape(one.criterion), escape(one.status), escape(one.evidence)] for one in found.checklist]
+        yield markdown_table(("Rule", "Kept", "Evidence"), rules)
+        yield from (f"- {escape(thing)}" for one in found.checklist for thing in one.objects)
+    for difference in found.findings:
+        yield f"### {difference.priority.value} {escape(difference.thing)}: {escape(difference.kind)} ({escape(difference.pair)})"
+        yield "\n".join(
+            f"- {label}: {escape(text)}"
+            for label, text in (
+                ("expected", difference.expected),
+                ("actual", difference.actual),
+                ("impact", difference.impact),
+                ("fix", difference.fix),
+            )
+        )
+
+
 def _backup(documents: Documents) -> Iterator[str]:
     if not documents.backups:
         yield _not_run("backup", "No backup is known.")
@@ -127,9 +162,21 @@ def _drill(documents: Documents) -> Iterator[str]:
         if checks:
             rows = [[escape(one["name"]), escape(plain(one["evidence"])), escape(one["verdict"])] for one in checks]
             yield markdown_table(("Check", "Evidence", "Verdict"), rows)
+        gaps = subjects.drill_gaps(drill)
+        if gaps:
+            yield markdown_table(("Not verified", "Why"), [[escape(name), escape(why)] for name, why in gaps])
+        drills = trend(drill).rows
+        if drills:
+            columns = ("Began (UTC)", "Verdict", "To recover", "At risk", "Took", "Size")
+            yield markdown_table(columns, [_drilled(row) for row in reversed(drills)], right=(2, 3, 4, 5))
         bars = subjects.bars(drill, "drill")
         if bars:
             yield markdown_table(("Phase", "Time"), [[escape(bar.name), bar.seconds.text] for bar in bars], right=(1,))
+
+
+def _drilled(row: Row) -> list[str]:
+    figures = (row.recover, row.at_risk, row.took, row.size)
+    return [escape(row.time), row.verdict, *(escape(figure.text) for figure in figures)]
 
 
 def _workload(documents: Documents) -> Iterator[str]:

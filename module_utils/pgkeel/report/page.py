@@ -12,18 +12,24 @@ from functools import cache
 from jinja2 import DictLoader, Environment, StrictUndefined, Template, select_autoescape
 from markupsafe import Markup
 
-from . import subjects
+from . import schemas, subjects
 from .documents import Documents, DrillVerdict, drill_verdict, failure
 from .finding import CheckResult, Finding, Priority, Status
 from .humanize import count, duration, exact, figure, percent, plain, plural, size
 from .page_style import STYLE
 from .page_template import TEMPLATE
+from .trend import trend
 from .verdict import Standing, judge
 
 MEANINGS = {
     Priority.P0: "data or service at risk now",
     Priority.P1: "will hurt, plan it",
     Priority.P2: "worth improving",
+}
+SCHEMA_MEANINGS = {
+    Priority.P0: "ordinary queries fail",
+    Priority.P1: "values or types go wrong",
+    Priority.P2: "keys and indexes only",
 }
 OUTCOMES = {
     Status.OK: "nothing found",
@@ -99,6 +105,9 @@ def render_page(documents: Documents, now: datetime) -> str:
         unverified=audit.with_status(Status.COULD_NOT_VERIFY) if audit else (),
         waived=subjects.waived(documents),
         declared=subjects.declared_indexes(documents),
+        schemas=documents.schemas,
+        schemas_expected=documents.application,
+        schema_groups=_schema_groups(documents),
         backups=documents.backups,
         drills=documents.drills,
         workload=documents.workload,
@@ -147,13 +156,16 @@ def _template() -> Template:
         "outcome": outcome,
         "result_mood": result_mood,
         "verdict_mood": verdict_mood,
+        "schema_mood": schemas.mood,
         "backup_figures": subjects.backup_figures,
         "drill_figures": subjects.drill_figures,
         "drill_checks": subjects.drill_checks,
+        "drill_gaps": subjects.drill_gaps,
         "drill_verdict": lambda drill: drill_verdict(drill).value,
         "drill_mood": lambda drill: verdict_mood(drill_verdict(drill).value),
         "bars": subjects.bars,
         "together": subjects.together,
+        "trend": trend,
     }
     return environment.get_template("page.html")
 
@@ -181,6 +193,7 @@ def _sections(documents: Documents) -> list[Section]:
     return [
         Section("findings", "Findings", str(len(audit.findings)) if audit and audit.results else "not run"),
         Section("checks", "Checks", checks),
+        Section("schemas", "Schemas", documents.schemas.verdict if documents.schemas else "unverified"),
         Section("backup", "Backup", "" if documents.backups else "not run"),
         Section("drill", "Restore drill", _drill_words(documents)),
         Section("workload", "Workload", "" if documents.workload or documents.load else "not run"),
@@ -195,7 +208,23 @@ def _drill_words(documents: Documents) -> str:
 
 
 def _tiles(documents: Documents) -> list[Tile]:
-    return [*_audit_tiles(documents), *_backup_tiles(documents), *_drill_tiles(documents)]
+    return [*_audit_tiles(documents), *_schema_tiles(documents), *_backup_tiles(documents), *_drill_tiles(documents)]
+
+
+def _schema_tiles(documents: Documents) -> list[Tile]:
+    found = documents.schemas
+    if found is None:
+        return [Tile("Schemas", "not verified", "nobody has compared them", mood="unknown")] if documents.application else []
+    counts = " · ".join(f"{name} {number}" for name, number in found.counts().items())
+    note = "could not be verified" if found.verdict == schemas.COULD_NOT_VERIFY else f"type-safe columns · {counts}"
+    return [Tile("Schemas", found.percent, note, found.verdict, mood=schemas.mood(found.verdict))]
+
+
+def _schema_groups(documents: Documents) -> list[tuple[str, str, tuple[schemas.SchemaFinding, ...]]]:
+    found = documents.schemas
+    if found is None:
+        return []
+    return [(priority.value, meaning, found.with_priority(priority)) for priority, meaning in SCHEMA_MEANINGS.items()]
 
 
 def _audit_tiles(documents: Documents) -> list[Tile]:

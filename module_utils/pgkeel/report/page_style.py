@@ -108,18 +108,36 @@ th:last-child, td:last-child { padding-right: 0; }
 thead th { font-size: .8125rem; font-weight: 600; color: var(--soft); }
 tbody th { font-weight: 500; }
 tbody th:not(.name) { overflow-wrap: break-word; }
+table.rules tbody th { overflow-wrap: anywhere; }
+table.rules .soft { font-weight: 400; }
+.objects { list-style: none; padding: 0; margin: .4rem 0 .2rem; font-weight: 400; }
+.objects li { padding: .12rem 0 .12rem .7rem; border-left: 2px solid var(--line); }
 tfoot th, tfoot td { font-weight: 650; border-bottom: 0; }
 .num { text-align: right; white-space: nowrap; }
 .tight { white-space: nowrap; width: 1%; overflow-wrap: normal; }
 .bars { width: 45%; }
 .bars svg { display: block; width: 100%; height: .7rem; }
 .bars .track { fill: var(--track); } .bars .fill { fill: var(--bar); }
+.trend { display: grid; align-items: end; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr));
+  gap: 1.5rem 2.5rem; margin-bottom: .6rem; }
+.trend figure { margin: 0; }
+.trend figcaption { display: flex; flex-wrap: wrap; gap: 0 .6rem; align-items: baseline; font-size: .875rem; color: var(--soft); }
+.trend strong { color: var(--ink); font-size: 1.0625rem; }
+.trend svg { display: block; width: 100%; height: auto; margin-top: .35rem; }
+.trend .ground { stroke: var(--line); fill: none; }
+.trend .budget { stroke: var(--warn); stroke-dasharray: 5 4; fill: none; }
+.trend polyline { stroke: var(--bar); stroke-width: 1.6; fill: none; stroke-linejoin: round; }
+.trend .dot { fill: var(--bar); } .trend .over { fill: var(--bad); }
+.key { width: .75em; height: .75em; vertical-align: -.05em; }
+.trend .good, .key .good { fill: var(--good); stroke: none; }
+.trend .bad, .key .bad { stroke: var(--bad); stroke-width: 2; fill: none; }
+.trend .unknown, .key .unknown { stroke: var(--unknown); stroke-width: 1.4; fill: none; stroke-dasharray: 2 1.2; }
 .state { display: inline-flex; align-items: baseline; gap: .4rem; white-space: nowrap; }
 .state .icon { align-self: center; }
 .outcome { display: flex; align-items: center; gap: .5rem; font-weight: 650; margin-bottom: .35rem; }
 .outcome + p { margin-bottom: 1rem; }
 .block + .block { margin-top: 2.5rem; }
-dl.facts + table, table + table, .block > table { margin-top: 1.25rem; }
+dl.facts + table, ul.void + table, table + table, .block > table { margin-top: 1.25rem; }
 
 .void { border: 1.5px dashed var(--unknown); border-radius: .5rem; padding: 1rem 1.25rem; background: var(--card); }
 .void strong { color: var(--unknown); display: flex; align-items: center; gap: .5rem; }

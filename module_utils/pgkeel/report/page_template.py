@@ -59,6 +59,53 @@ TEMPLATE = """\
 </table>
 {%- endmacro -%}
 
+{%- macro mark(kind, x, y) -%}
+{%- if kind == "good" %}<circle class="good" cx="{{ x }}" cy="{{ y }}" r="3"/>
+{%- elif kind == "bad" %}<path class="bad" d="M{{ x - 3 }} {{ y - 3 }}l6 6m0 -6l-6 6"/>
+{%- else %}<circle class="unknown" cx="{{ x }}" cy="{{ y }}" r="2.6"/>{% endif -%}
+{%- endmacro -%}
+
+{%- macro trend_of(found, database) -%}
+{%- if found.panels %}
+<h3>Trend{% if database %} of {{ database }}{% endif %} <span class="soft">· {{ found.first }} to {{ found.last }}</span></h3>
+<div class="trend">
+{%- for panel in found.panels %}
+<figure><figcaption><span>{{ panel.label }}</span> <strong>{{ panel.latest.text }}</strong>
+{%- if panel.note %} <span class="soft">{{ panel.note }}</span>{% endif %}</figcaption>
+<svg viewBox="0 0 300 96" role="img" aria-label="{{ panel.spoken }}">
+<path class="ground" d="M8 76.5H292"/>
+{%- if panel.budget_y %}<path class="budget" d="M8 {{ panel.budget_y }}H292"/>{% endif %}
+{%- for points in panel.lines %}<polyline points="{{ points }}"/>{% endfor %}
+{%- for one in panel.marks %}
+<g><title>{{ one.told }}</title>
+{%- if one.y %}<circle class="dot{% if one.over %} over{% endif %}" cx="{{ one.x }}" cy="{{ one.y }}" r="2.2"/>{% endif %}
+{{- mark(one.mood, one.x, 88) }}</g>
+{%- endfor %}
+</svg></figure>
+{%- endfor %}
+</div>
+<p class="soft">Each column is one drill, its verdict below the line:
+<svg class="key" viewBox="0 0 10 10" aria-hidden="true">{{ mark("good", 5, 5) }}</svg> PASS,
+<svg class="key" viewBox="0 0 10 10" aria-hidden="true">{{ mark("bad", 5, 5) }}</svg> FAIL,
+<svg class="key" viewBox="0 0 10 10" aria-hidden="true">{{ mark("unknown", 5, 5) }}</svg> COULD NOT VERIFY.
+{#- #} A dashed line is a budget.</p>
+{%- endif %}
+{%- if found.rows %}
+<table>
+<caption>The last drills, newest first.</caption>
+{{ head([("Began (UTC)", ""), ("Verdict", "tight"), ("To recover", "num"), ("At risk", "num"),
+  ("Took", "num wide"), ("Size", "num wide")]) }}
+<tbody>
+{%- for row in found.rows | reverse %}
+<tr><th scope="row">{{ row.time }}</th><td class="tight">{{ state(row.mood, row.verdict) }}</td>
+<td class="num">{{ shown(row.recover) }}</td><td class="num">{{ shown(row.at_risk) }}</td>
+<td class="num wide">{{ shown(row.took) }}</td><td class="num wide">{{ shown(row.size) }}</td></tr>
+{%- endfor %}
+</tbody>
+</table>
+{%- endif %}
+{%- endmacro -%}
+
 <!DOCTYPE html>
 <html lang="en">
 <head>
@@ -203,6 +250,71 @@ TEMPLATE = """\
 {%- endif %}
 </section>
 
+<section id="schemas" aria-labelledby="schemas-title">
+<h2 id="schemas-title">Schemas</h2>
+{%- if schemas is none and not schemas_expected %}
+<p class="soft">The inventory names no application's schemas: there is nothing to compare.</p>
+{%- elif schemas is none %}
+<div class="void"><strong>{{ icon("unknown") }} Could not verify</strong>
+<p>Nobody has compared the application's schemas with the database.
+<span class="soft">Run <code>playbooks/schema_audit.yml</code>.</span></p></div>
+{%- else %}
+<p class="outcome {{ schemas.verdict | schema_mood }}">{{ icon(schemas.verdict | schema_mood) }}
+{#- #} {{ schemas.verdict | capitalize }}</p>
+<dl class="facts"><dt>type-safe columns</dt><dd>{{ schemas.percent }}</dd></dl>
+{%- if schemas.unverified %}
+<h3 class="unknown">Could not be verified <span class="soft">· {{ schemas.unverified | length }}</span></h3>
+<ul class="void" aria-label="Schemas that could not be verified">
+{%- for reason in schemas.unverified %}<li><span>{{ reason }}</span></li>{% endfor %}
+</ul>
+{%- endif %}
+{%- if schemas.pairs %}
+<table>
+<caption>Each two sides. Differences are told once, for the pairs with the truest side.</caption>
+{{ head([("Pair", ""), ("Verdict", "tight"), ("Differences", "num")]) }}
+<tbody>
+{%- for one in schemas.pairs %}
+<tr><th scope="row" class="name">{{ one.pair }}</th>
+{#- #}<td class="tight">{{ state(one.verdict | schema_mood, one.verdict) }}</td><td class="num">{{ one.differences }}</td></tr>
+{%- endfor %}
+</tbody>
+</table>
+{%- endif %}
+{%- if schemas.checklist %}
+<h3>Compliance <span class="soft">· {{ schemas.checklist | length }}</span></h3>
+<table class="rules">
+<caption>The rules that keep three ORMs on one database.</caption>
+{{ head([("Rule and evidence", ""), ("Kept", "tight")]) }}
+<tbody>
+{%- for one in schemas.checklist %}
+<tr><th scope="row">{{ one.criterion }}<br><span class="soft">{{ one.evidence }}</span>
+{%- if one.objects %}
+<ul class="objects">{% for thing in one.objects %}<li class="name">{{ thing }}</li>{% endfor %}</ul>{% endif %}</th>
+{#- #}<td class="tight">{{ state(one.status | schema_mood, one.status) }}</td></tr>
+{%- endfor %}
+</tbody>
+</table>
+{%- endif %}
+{%- for priority, meaning, found in schema_groups if found %}
+<h3>{{ priority }} <span class="soft">· {{ meaning }} · {{ found | length }}</span></h3>
+{%- for one in found %}
+<details class="finding {{ priority | lower }}" id="schema-{{ one.fingerprint }}"{% if priority == "P0" %} open{% endif %}>
+<summary><span class="id"><span title="Priority {{ priority }}">{{ one.id }}</span></span>
+<h4><span class="name">{{ one.thing }}</span>: {{ one.kind }}</h4>
+<span class="turn">{{ icon("turn") }}</span>
+<span class="about">{{ one.pair }}</span></summary>
+<div class="body">
+<dl class="evidence"><div class="long"><dt>expected</dt><dd class="name">{{ one.expected }}</dd></div>
+{#- #}<div class="long"><dt>actual</dt><dd class="name">{{ one.actual }}</dd></div></dl>
+<h5>Impact</h5><p>{{ one.impact }}</p>
+<h5>Fix</h5><p>{{ one.fix }}</p>
+</div>
+</details>
+{%- endfor %}
+{%- endfor %}
+{%- endif %}
+</section>
+
 <section id="backup" aria-labelledby="backup-title">
 <h2 id="backup-title">Backup</h2>
 {%- if not backups %}
@@ -240,9 +352,21 @@ TEMPLATE = """\
 </tbody>
 </table>
 {%- endif %}
+{%- if drill | drill_gaps %}
+<table>
+<caption>What a drill of this kind cannot tell.</caption>
+{{ head([("Not verified", ""), ("Why", "")]) }}
+<tbody>
+{%- for name, why in drill | drill_gaps %}
+<tr><th scope="row">{{ icon("unknown") }} {{ name }}</th><td class="soft">{{ why }}</td></tr>
+{%- endfor %}
+</tbody>
+</table>
+{%- endif %}
 {%- if drill | bars("drill") %}
 {{ waterfall(drill | bars("drill"), drill | together("drill"), "Where the time of the drill went.", false) }}
 {%- endif %}
+{{ trend_of(drill | trend, drill.get("database", "") | plain if drill.get("database") else "") }}
 </div>
 {%- endfor %}
 </section>

@@ -148,10 +148,19 @@ def drill_figures(drill: Document) -> tuple[Figure, ...]:
             measured(drill, "tables_compared", "tables compared", _COUNT, "drill"),
             measured(drill, "rows_compared", "rows compared", _COUNT, "drill"),
             Figure("negative control", plain(drill.get("negative_control"))),
+            Figure("restored into", _PLACES.get(str(drill.get("target")), UNKNOWN)),
             Figure("database", plain(drill.get("database"))),
             Figure("backup", plain(drill.get("backup_id"))),
         )
     )
+
+
+_PLACES = {"cluster": "a throwaway cluster", "database": "a throwaway database of the running server"}
+
+
+def drill_gaps(drill: Document) -> tuple[tuple[str, str], ...]:
+    """What the drill could not tell by its nature, each with the reason."""
+    return tuple((plain(gap.get("name")), plain(gap.get("reason"))) for gap in rows(drill, "not_verified", "drill"))
 
 
 def drill_reason(drill: Document) -> str:

@@ -32,6 +32,7 @@ def render_table(documents: Documents, now: datetime, columns: int = WIDEST) -> 
     for title, body in (
         ("Configured", _configured(documents)),
         ("Audit", _audit(documents, columns)),
+        ("Schemas", _schemas(documents)),
         ("Backup", _backup(documents)),
         ("Restore drill", _drill(documents)),
         ("Workload", _workload(documents)),
@@ -93,6 +94,19 @@ def _audit(documents: Documents, columns: int) -> Iterator[Row]:
         yield f"{finding.priority.value}  {pad(clip(one_line(finding.id), 4), 4)}  {name}  {one_line(finding.summary)}"
     if len(audit.findings) > len(shown):
         yield f"and {plural(len(audit.findings) - len(shown), 'more finding')} in the report"
+
+
+def _schemas(documents: Documents) -> Iterator[Row]:
+    found = documents.schemas
+    if found is None:
+        if documents.application:
+            yield Figure("could not verify", "playbooks/schema_audit.yml: nobody has compared the schemas")
+        return
+    yield Figure("verdict", f"{found.verdict}, type-safe columns {found.percent}")
+    yield Figure("differences", ", ".join(f"{priority} {number}" for priority, number in found.counts().items()))
+    for reason in found.unverified:
+        yield Figure("could not verify", reason)
+    yield from (Figure(one.status, one.criterion) for one in found.checklist if one.status != "yes")
 
 
 def _backup(documents: Documents) -> Iterator[Row]:

@@ -11,6 +11,7 @@ from .documents import Documents, DrillVerdict, drill_verdict, failure, number, 
 from .finding import Finding, Priority, Status
 from .freshness import THRESHOLDS, Age, age, in_words, moment
 from .humanize import plural
+from .schemas import CONSISTENT, INCONSISTENT
 
 _CLAUSES = 3
 
@@ -91,6 +92,7 @@ def _steps(documents: Documents, now: datetime) -> Iterator[Step]:
     yield from _backup_steps(documents)
     yield from _drill_steps(documents)
     yield from _audit_steps(documents)
+    yield from _schema_steps(documents)
     yield from _run_steps(documents)
     yield from _age_steps(documents, now)
 
@@ -171,6 +173,45 @@ def _audit_steps(documents: Documents) -> Iterator[Step]:
         )
 
 
+def _schema_steps(documents: Documents) -> Iterator[Step]:
+    schemas = documents.schemas
+    if schemas is None:
+        if documents.application:
+            yield Step(
+                Standing.NOT_PROVED,
+                "the application's schemas were not compared with the database",
+                "Run playbooks/schema_audit.yml, or set report_application to false where no application has schemas.",
+                "schemas",
+            )
+        return
+    urgent, planned = (schemas.with_priority(priority) for priority in (Priority.P0, Priority.P1))
+    if urgent:
+        yield Step(
+            Standing.NOT_IN_ORDER,
+            f"{plural(len(urgent), 'schema difference')} {'makes' if len(urgent) == 1 else 'make'} queries fail",
+            f"Mend {urgent[0].thing} ({urgent[0].pair}): {urgent[0].fix.rstrip('.')}.",
+            f"schema-{urgent[0].fingerprint}",
+        )
+    if schemas.verdict not in (CONSISTENT, INCONSISTENT) or schemas.unverified:
+        why = (schemas.unverified[0] if schemas.unverified else "no reason was recorded").rstrip(".")
+        yield Step(
+            Standing.NOT_PROVED,
+            "the schema audit could not verify everything",
+            f"Clear what stopped the schema audit and run it again: {why}.",
+            "schemas",
+        )
+    if planned or (schemas.verdict == INCONSISTENT and not schemas.findings):
+        first = planned[0] if planned else None
+        yield Step(
+            Standing.NEEDS_WORK,
+            f"{plural(len(planned), 'schema difference')} {'needs' if len(planned) == 1 else 'need'} a plan"
+            if first
+            else "the schemas are inconsistent",
+            f"Plan {first.thing} ({first.pair}): {first.fix.rstrip('.')}." if first else "Read the schema audit's own report.",
+            f"schema-{first.fingerprint}" if first else "schemas",
+        )
+
+
 def _run_steps(documents: Documents) -> Iterator[Step]:
     run = documents.run or {}
     for name, _, status in phases(run, "run"):
@@ -224,6 +265,9 @@ def _proofs(documents: Documents) -> Iterator[_Proof]:
         yield _Proof("the restore drill", "restore_drill", "drill", documents.finished.get("drill"), THRESHOLDS.drill)
     if documents.audit and documents.audit.results:
         yield _Proof("the audit", "audit", "checks", documents.finished.get("audit"), THRESHOLDS.audit)
+    if documents.schemas:
+        made = documents.finished.get("schema_audit")
+        yield _Proof("the schema audit", "schema_audit", "schemas", made, THRESHOLDS.schemas)
 
 
 def _age_steps(documents: Documents, now: datetime) -> Iterator[Step]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from pathlib import Path
 
+from ..atomic_file import replace_file
 from ..errors import PgkeelError
 
 _MODE = 0o640  # as the documents beside it: names of tables and roles are nobody else's business
@@ -23,7 +21,7 @@ def write_whole(path: Path, text: str, *, dry_run: bool = False) -> bool:
         if path.is_file() and path.read_bytes() == content:
             return False
         if not dry_run:
-            _replace(path, content)
+            replace_file(path, content, _MODE)
     except OSError as error:
         raise PgkeelError(
             f"{path} cannot be written: {error.strerror or error}",
@@ -40,18 +38,3 @@ def make_folder(folder: Path) -> None:
         raise PgkeelError(
             f"{folder} cannot be made: {error.strerror or error}", "Check that you may write there, or change pgkeel_report_dir"
         ) from error
-
-
-def _replace(path: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fchmod(file.fileno(), _MODE)
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from ..atomic_file import replace_file
 
 KEPT = 50
 """Runs a job."""
@@ -78,17 +79,7 @@ def _text(moment: datetime) -> str:
 def _write(folder: Path, job: str, runs: tuple[Run, ...]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     document: dict[str, Any] = {"job": job, "runs": [asdict(run) for run in runs[:KEPT]]}
-    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".run-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(document, file, indent=1)
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            os.fsync(file.fileno())
-        Path(temporary).replace(folder / f"{job}.json")
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    replace_file(folder / f"{job}.json", json.dumps(document, indent=1))
 
 
 def main(arguments: list[str]) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..atomic_file import replace_file
 from ..errors import PgkeelError
 from .systemd import show, systemctl
 from .units import MARK
@@ -70,23 +69,9 @@ def apply_units(folder: Path, changes: UnitChanges) -> None:
             systemctl("disable", "--now", name)
         (folder / name).unlink(missing_ok=True)
     for name, text in changes.write.items():
-        _write(folder / name, text)
+        replace_file(folder / name, text)
     if changes.write or changes.remove or changes.reload:
         systemctl("daemon-reload")
     if changes.start:
         systemctl("enable", *changes.start)
         systemctl("restart", *changes.start)
-
-
-def _write(path: Path, text: str) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".pgkeel-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

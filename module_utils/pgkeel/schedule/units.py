@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from .jobs import Job
 MARK = "# Managed by pgkeel (role schedule): changes made here are overwritten."
 """First line of every unit that is ours to replace or remove."""
 
+DRILL = re.compile(r"(^|/)restore_drill\.ya?ml$")
 FAILURE_UNIT = "pgkeel-failure@.service"
 
 
@@ -57,7 +59,7 @@ OnFailure=pgkeel-failure@{job.name}.service
 [Service]
 Type=oneshot
 WorkingDirectory={places.current}
-Environment=LC_ALL=C.UTF-8 HOME=/root ANSIBLE_NOCOLOR=1
+Environment=LC_ALL=C.UTF-8 HOME=/root ANSIBLE_NOCOLOR=1 PGKEEL_SCHEDULED=1
 ExecStartPre={record} start {places.runs} {job.name}
 ExecStart={queue}{places.venv}/bin/ansible-playbook --connection local -i {places.inventory} {job.playbook} \
 -e pgkeel_report_dir={places.reports}
@@ -67,7 +69,12 @@ TimeoutStopSec=120
 Nice=10
 IOSchedulingClass=idle
 NoNewPrivileges=true
-"""
+{_slice(job)}"""
+
+
+def _slice(job: Job) -> str:
+    """A drill is capped as a whole, by a slice that the role backup installs."""
+    return "Slice=pgkeel-drill.slice\n" if DRILL.search(job.playbook) else ""
 
 
 def _timer(job: Job, random_delay_seconds: int) -> str:

@@ -44,13 +44,20 @@ def read_application(application: Application, package: Path, cache: Path) -> di
 def read_migrations(application: Application) -> Mapping[str, str] | None:
     """SQL by the name of the migration's folder; None where the application has no such folder."""
     folder = application.migrations
-    if folder is not None and not folder.is_dir():
-        raise PgkeelError(f"{folder} is not a folder", "Correct schema_audit_migrations")
-    if folder is None and application.prisma is not None:
+    if folder is not None:
+        return migrations_in(folder) or None
+    if application.prisma is not None:
         start = application.prisma if application.prisma.is_dir() else application.prisma.parent
         # Beside the schema, or beside the folder that a multi-file schema is in.
         folder = next((one for one in (start / "migrations", start.parent / "migrations") if one.is_dir()), None)
-    if folder is None:
-        return None
-    found = {path.parent.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*/migration.sql"))}
-    return found or None
+    return (migrations_in(folder) or None) if folder else None
+
+
+def migrations_in(folder: Path) -> Mapping[str, str]:
+    """SQL by the name of the migration's folder. Raises PgkeelError when `folder` is none, or holds a file that is no text."""
+    if not folder.is_dir():
+        raise PgkeelError(f"{folder} is not a folder", "Give Prisma's folder of migrations, usually prisma/migrations")
+    try:
+        return {path.parent.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*/migration.sql"))}
+    except (OSError, UnicodeDecodeError) as error:
+        raise PgkeelError(f"A migration in {folder} cannot be read: {error}", "Mend the file or its permissions") from error

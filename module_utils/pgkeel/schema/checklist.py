@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from ..report.humanize import plural
 from .difference import Difference, Kind
-from .live import Migration, Production
+from .live import Migration, Production, Repeated
 from .model import Schema
+from .unmigrated import Inventory
 
 SHOWN = 5
+QUERY = 200
+"""Characters of a statement that are shown."""
 
 
 class Answer(StrEnum):
@@ -30,10 +34,17 @@ class Criterion:
     criterion: str
     status: Answer
     evidence: str
+    objects: tuple[str, ...] = ()
+    """All that it speaks of, one line each, where it speaks of objects."""
 
     def as_dict(self) -> dict[str, Any]:
         """A JSON-serialisable mapping."""
-        return {"criterion": self.criterion, "status": self.status.value, "evidence": self.evidence}
+        return {
+            "criterion": self.criterion,
+            "status": self.status.value,
+            "evidence": self.evidence,
+            "objects": list(self.objects),
+        }
 
 
 @dataclass(frozen=True)
@@ -48,7 +59,7 @@ class Facts:
     """None when the live database was not asked for."""
     folders: tuple[str, ...] | None = None
     """Names of the migrations in the application's repository; None when they were not given."""
-    unowned: Sequence[Difference] | None = None
+    inventory: Inventory | None = None
     """What the database has and no migration made; None when that could not be found out."""
     same_text: bool | None = None
     generator_configured: bool = False
@@ -134,14 +145,25 @@ def _generated(facts: Facts) -> Criterion:
 
 def _no_manual_sql(facts: Facts) -> Criterion:
     name = "No manual SQL: a migration made every object"
-    if facts.unowned is None:
-        reason = facts.reasons.get("prisma-live", "The live database was not asked for.")
+    if facts.inventory is None:
+        reason = facts.reasons.get("prisma-live") or "The live database was not asked for, or the migrations do not run."
         return Criterion(name, Answer.COULD_NOT_VERIFY, reason)
-    objects = [f"{_named(one)}: {one.actual}" if one.kind is Kind.INDEX else _named(one) for one in facts.unowned]
-    measured = "migrations" if facts.folders is not None else "schema.prisma (the folder of migrations was not given)"
-    if objects:
-        return Criterion(name, Answer.NO, f"In the database, but not in the {measured}: {_listed(objects)}.")
-    return Criterion(name, Answer.YES, f"Nothing in the database is missing from the {measured}.")
+    found = facts.inventory.objects
+    lines = tuple(one.describe() for one in found)
+    strangers = [one.object for one in found if one.against and not one.owner]
+    ours = [one.object for one in found if one.against and one.owner]
+    kept = sum(bool(one.owner) and not one.against for one in found)
+    measured = "the migrations" if facts.folders is not None else "schema.prisma (the folder of migrations was not given)"
+    parts = [f"Nothing in the database is missing from {measured}."] if not strangers and not ours else []
+    if strangers:
+        parts.append(f"In the database, but not in {measured}: {_listed(strangers)}.")
+    if ours:
+        parts.append(
+            f"Ours, without a migration file: {_listed(ours)}; playbooks/indexes.yml -e indexes_migrations_dir= writes it."
+        )
+    if kept:
+        parts.append(f"{plural(kept, 'object')} of ours {'is' if kept == 1 else 'are'} accounted for.")
+    return Criterion(name, Answer.NO if strangers or ours else Answer.YES, " ".join(parts), lines)
 
 
 def _index_coverage(facts: Facts, table: str) -> Criterion:
@@ -164,19 +186,29 @@ def _index_coverage(facts: Facts, table: str) -> Criterion:
 
 
 def _no_n_plus_one(facts: Facts) -> Criterion:
+    """A heuristic over statement counts. It can raise a suspicion; that there is no N+1 the counts cannot show."""
     name = "Zero N+1 queries"
     if facts.production is None:
         return Criterion(name, Answer.COULD_NOT_VERIFY, "The live database was not asked for.")
-    if facts.production.repeated is None:
+    seen = facts.production.statistics
+    if seen is None:
         return Criterion(name, Answer.COULD_NOT_VERIFY, "pg_stat_statements cannot be read there.")
-    found = facts.production.repeated
-    if found:
-        worst = found[0]
+    basis = f"{seen.calls:,} calls of {seen.statements:,} statements since {seen.since}"
+    if seen.repeated:
+        lines = tuple(_suspicion(one) for one in seen.repeated)
         return Criterion(
-            name,
-            Answer.NO,
-            f"{len(found)} statements aggregate one key a call; the worst was called {worst.calls:,} times: {worst.query[:200]}",
+            name, Answer.NO, f"Suspected, by a heuristic over {basis}: {plural(len(lines), 'statement')}. {lines[0]}", lines
         )
     return Criterion(
-        name, Answer.YES, "pg_stat_statements has no aggregate that was asked for one key at a time a thousand times."
+        name,
+        Answer.COULD_NOT_VERIFY,
+        f"Nothing suspicious in {basis}: no aggregate of one key asked a thousand times, and no lookup called once for each row "
+        "of a list. This is a heuristic: other loops look the same as many users, so that there are none cannot be shown.",
     )
+
+
+def _suspicion(one: Repeated) -> str:
+    what = f"called {one.calls:,} times, {one.total_milliseconds:,.0f} ms in all: {one.query[:QUERY]}"
+    if one.parent:
+        return f"A lookup {what} — as often as this one returned rows: {one.parent[:QUERY]}"
+    return f"An aggregate of one key {what}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -11,6 +12,8 @@ from .difference import NOTHING, Difference, Kind, Side
 from .model import Column, ForeignKey, Index, Schema, Table
 
 T = TypeVar("T")
+BY_DATABASE = "dbgenerated()"
+"""Prisma's way to say that the database fills a column in, however it does that."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def _table(sides: Comparison, expected: Table, actual: Table, renamed: dict[str,
     for name, column in expected.columns.items():
         if name in gone:
             # An insert cannot leave out what the database demands.
-            needed = not column.nullable and not column.default
+            needed = not column.nullable and not column.default and column.client != BY_DATABASE
             yield sides.difference(
                 Kind.MISSING_COLUMN, expected.name, name, describe(column), NOTHING, urgent=needed or sides.wrong is Side.LIVE
             )
@@ -122,7 +125,7 @@ def _table(sides: Comparison, expected: Table, actual: Table, renamed: dict[str,
     if expected.primary_key != actual.primary_key and not gone & set(expected.primary_key):
         columns = ",".join(expected.primary_key or actual.primary_key)
         yield sides.difference(
-            Kind.PRIMARY_KEY, expected.name, columns, _key(expected.primary_key), _key(actual.primary_key), urgent=False
+            Kind.PRIMARY_KEY, expected.name, columns, _key(expected, actual), _key(actual, expected), urgent=False
         )
     yield from _foreign_keys(sides, expected, actual, gone, new)
     yield from _indexes(sides, expected, actual, gone, new)
@@ -134,8 +137,16 @@ def describe(column: Column) -> str:
     return f"{column.type}{'' if column.nullable else ' not null'}{default}"
 
 
-def _key(columns: tuple[str, ...]) -> str:
-    return f"primary key ({', '.join(columns)})" if columns else NOTHING
+def _key(table: Table, other: Table) -> str:
+    """The primary key, or the unique index that stands in for the other side's: Prisma 5 made those for relation tables."""
+    if table.primary_key:
+        return f"primary key ({', '.join(table.primary_key)})"
+    stand_in = any(_is_key(index, other.primary_key) for index in table.indexes)
+    return f"unique index ({', '.join(other.primary_key)})" if stand_in else NOTHING
+
+
+def _is_key(index: Index, columns: tuple[str, ...]) -> bool:
+    return index.unique and index.columns == columns and not index.predicate
 
 
 def _column(sides: Comparison, table: Table, other: Table, name: str, renamed: dict[str, str]) -> Iterator[Difference]:
@@ -150,17 +161,24 @@ def _column(sides: Comparison, table: Table, other: Table, name: str, renamed: d
     yield from _default(sides, table.name, expected, actual)
 
 
+_FAMILIES: tuple[tuple[str, ...], ...] = (
+    ("text", "character varying", "character"),
+    ("timestamp", "date"),
+    ("time",),
+    ("smallint", "integer", "bigint", "numeric", "real", "double precision"),
+    ("json", "jsonb"),
+    ("interval",),
+)
+
+
 def _fails(expected: str, actual: str) -> bool:
-    """Whether values of the one type are refused for the other; text of any length is not."""
-    texts = ("text", "character varying", "character")
-    families: tuple[tuple[str, ...], ...] = (
-        texts,
-        ("timestamp",),
-        ("smallint", "integer", "bigint"),
-        ("numeric",),
-        ("json", "jsonb"),
-    )
-    return not any(expected.startswith(family) and actual.startswith(family) for family in families)
+    """Whether values of the one type are refused for the other, more than by their length or size."""
+
+    def family(name: str) -> str:
+        base = re.match(r"[a-z ]+?(?=\(| with|$)", name.removesuffix("[]"))
+        return next((kind[0] for kind in _FAMILIES if base and base[0] in kind), name)
+
+    return expected.endswith("[]") != actual.endswith("[]") or family(expected) != family(actual)
 
 
 def _nullable(column: Column) -> str:
@@ -169,7 +187,10 @@ def _nullable(column: Column) -> str:
 
 def _default(sides: Comparison, table: str, expected: Column, actual: Column) -> Iterator[Difference]:
     say = _said_default
-    if sides.wrong is Side.LIVE:
+    if expected.client == BY_DATABASE and sides.truth is Side.PRISMA:
+        differs = not actual.default and not actual.client
+        urgent = differs and sides.wrong is Side.LIVE and not actual.nullable
+    elif sides.wrong is Side.LIVE:
         differs, urgent = expected.default != actual.default, not actual.default and not actual.nullable
     elif sides.truth is Side.LIVE:
         differs, urgent = _misses(expected, actual), not expected.default and bool(actual.default) and not expected.nullable
@@ -192,6 +213,8 @@ def _misses(expected: Column, actual: Column) -> bool:
 def _said_default(column: Column) -> str:
     if column.default:
         return f"default {column.default}"
+    if column.client == BY_DATABASE:
+        return "filled in by the database"
     if column.client:
         again = ", again with every update" if column.on_update or column.client == "@updatedAt" else ""
         return f"{column.client} by the client{again}"
@@ -238,7 +261,8 @@ def _indexes(sides: Comparison, expected: Table, actual: Table, gone: set[str], 
             index
             for index in table.indexes
             if not {*gone, *new} & set(index.columns)
-            and not (index.unique and index.columns == table.primary_key and not index.predicate)
+            and not _is_key(index, expected.primary_key)
+            and not _is_key(index, actual.primary_key)
         ]
 
     here, there = usable(expected), usable(actual)
@@ -250,7 +274,8 @@ def _indexes(sides: Comparison, expected: Table, actual: Table, gone: set[str], 
         lambda index: (index.unique, frozenset(index.columns)),
         lambda index: frozenset(index.columns),
     ]
-    for one, other in _paired(left, right, alike):
+    matched = _paired(left, right, alike)
+    for one, other in _shortened(list(matched)):
         named = one or other
         if named is None:
             continue
@@ -258,6 +283,19 @@ def _indexes(sides: Comparison, expected: Table, actual: Table, gone: set[str], 
         invalid = " (invalid)" if other and not other.valid else ""
         texts = (one.describe() if one else NOTHING, other.describe() + invalid if other else NOTHING)
         yield sides.difference(kind, expected.name, ",".join(named.columns), *texts)
+
+
+def _shortened(pairs: Sequence[tuple[Index | None, Index | None]]) -> list[tuple[Index | None, Index | None]]:
+    """An index that lost or gained columns behind its first one is one index that differs, not one missing and one too many."""
+    found = list(pairs)
+    for place, (one, _) in enumerate(found):
+        for other_place, (missing, other) in enumerate(found):
+            if one is None or other is None or missing is not None or found[place][1] is not None:
+                continue
+            ours, theirs = set(one.columns), set(other.columns)
+            if one.unique == other.unique and one.columns[0] == other.columns[0] and (ours < theirs or theirs < ours):
+                found[place], found[other_place] = (one, other), (None, None)
+    return found
 
 
 def _distinct(items: Iterable[T], identity: Callable[[T], object]) -> list[T]:

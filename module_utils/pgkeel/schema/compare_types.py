@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from .compare import BY_DATABASE
 from .difference import NOTHING, Difference, Kind, Side
 from .model import Column, Schema, TypedColumn, TypedSchema
 
@@ -54,6 +56,24 @@ def types_of(schema: Schema, actual: TypedSchema) -> TypedSchema:
     return TypedSchema(
         {table.name: {one.name: column(table.name, one) for one in table.columns.values()} for table in schema.tables.values()},
         actual.enums,
+    )
+
+
+def filled_by_database(generated: TypedSchema, schema: Schema) -> TypedSchema:
+    """The generated types, with `Generated` taken from columns that only Prisma's client fills in.
+
+    prisma-kysely knows uuid() and cuid() for such ones, but takes nanoid() and ulid() for defaults of the database: an insert
+    through Kysely that leaves them out, as the type allows, fails.
+    """
+
+    def corrected(table: str, one: TypedColumn) -> TypedColumn:
+        column = schema.tables[table].columns.get(one.name) if table in schema.tables else None
+        only_client = column is not None and column.client not in ("", BY_DATABASE) and not column.default and not column.nullable
+        return replace(one, generated=False) if only_client else one
+
+    return TypedSchema(
+        {table: {name: corrected(table, one) for name, one in columns.items()} for table, columns in generated.tables.items()},
+        generated.enums,
     )
 
 

@@ -32,7 +32,9 @@ def normalise(expression: str | None, column_type: str, identity: str = "") -> s
         return NOW
     if text.upper() == "NULL":
         return ""
-    return "'{}'" if re.fullmatch(r"ARRAY\[\s*\]", text, re.IGNORECASE) else _constant(text, column_type)
+    if column_type.endswith("[]") and (elements := _elements(text)) is not None:
+        return _array(elements, column_type.removesuffix("[]"))
+    return _constant(text, column_type)
 
 
 def _constant(text: str, column_type: str) -> str:
@@ -45,6 +47,56 @@ def _constant(text: str, column_type: str) -> str:
     if column_type == "boolean" and value.lower() in ("t", "true", "f", "false"):
         return "true" if value.lower().startswith("t") else "false"
     return f"'{value}'" if literal else text
+
+
+def _elements(text: str) -> list[str] | None:
+    """The elements of `ARRAY[…]` or of an array literal, as constants in SQL; None for anything else, nested arrays included."""
+    literal = _STRING.fullmatch(text)
+    if literal:
+        return _literal_elements(literal[1].replace("''", "'"))
+    built = re.fullmatch(r"ARRAY\[(.*)\]", text, re.IGNORECASE | re.DOTALL)
+    if built is None:
+        return None
+    parts, depth, quoted = [""], 0, False
+    for character in built[1]:
+        quoted ^= character == "'"
+        depth += 0 if quoted else (character in "([") - (character in ")]")
+        if character == "," and not quoted and not depth:
+            parts.append("")
+        else:
+            parts[-1] += character
+    found = [_without_casts(part.strip()) for part in parts]
+    constant = re.compile(r"-?[\d.]+(e[+-]?\d+)?|true|false|NULL", re.IGNORECASE)
+    if found == [""]:
+        return []
+    return found if all(_STRING.fullmatch(part) or constant.fullmatch(part) for part in found) else None
+
+
+def _literal_elements(text: str) -> list[str] | None:
+    """Of `{a,"b,c",NULL}` (section "Array Input and Output Syntax" of the PostgreSQL manual)."""
+    if not re.fullmatch(r"\s*\{.*\}\s*", text, re.DOTALL):
+        return None
+    body = text.strip()[1:-1]
+    if not body.strip():
+        return []
+    element = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|((?:[^,{}"\\]|\\.)+?))\s*(?:,|$)', re.DOTALL)
+    found, position = [], 0
+    while position < len(body):
+        match = element.match(body, position)
+        if match is None:
+            return None
+        value = match[1] if match[1] is not None else match[2]
+        plain = re.sub(r"\\(.)", r"\1", value, flags=re.DOTALL).replace("'", "''")
+        found.append("NULL" if match[1] is None and value.upper() == "NULL" else f"'{plain}'")
+        position = match.end()
+    return found
+
+
+def _array(elements: list[str], element_type: str) -> str:
+    """One spelling: `'{}'`, or the normalised elements in brackets."""
+    if not elements:
+        return "'{}'"
+    return f"ARRAY[{', '.join('NULL' if one.upper() == 'NULL' else _constant(one, element_type) for one in elements)}]"
 
 
 def _without_casts(text: str) -> str:

@@ -112,31 +112,68 @@ def table_code(schema: Schema, table: Table, names: Names) -> Code | None:
     return Code(text, frozenset(imports | more))
 
 
-def index_code(index: Index, table: str, names: Names) -> Code:
-    """An index in a table's extra configuration."""
+def index_code(index: Index, table: str, names: Names, parameter: str = "table") -> Code | None:
+    """An index in a table's extra configuration, whose callback calls the table `parameter`; None where Drizzle cannot say it."""
+    if index.include:
+        return None
+    if index.nulls_not_distinct:
+        # Only Drizzle's constraint knows of it, and that takes plain columns alone.
+        if index.predicate or any(key.descending or key.opclass for key in index.keys):
+            return None
+        plain = ", ".join(_key(table, key.text, names, parameter) for key in index.keys)
+        return Code(f"unique({json.dumps(index.name)}).on({plain}).nullsNotDistinct()", frozenset({"unique"}))
     name = "uniqueIndex" if index.unique else "index"
-    keys = ", ".join(_key(table, key.text, names) + (".desc()" if key.descending else "") for key in index.keys)
+    keys = ", ".join(
+        _key(table, key.text, names, parameter)
+        + (f".op({json.dumps(key.opclass)})" if key.opclass else "")
+        + (".desc()" if key.descending else "")
+        for key in index.keys
+    )
     using = f'.using("{index.method}", {keys})' if index.method != "btree" else f".on({keys})"
-    where = f".where(sql`{index.predicate}`)" if index.predicate else ""
-    return Code(f"{name}({json.dumps(index.name)}){using}{where}", frozenset({name, *(["sql"] if where else [])}))
+    where = f".where(sql`{_template(index.predicate)}`)" if index.predicate else ""
+    imports = {name, *(["sql"] if "sql`" in keys + where else [])}
+    return Code(f"{name}({json.dumps(index.name)}){using}{where}", frozenset(imports))
+
+
+def primary_key_code(columns: tuple[str, ...], table: str, names: Names, parameter: str = "table") -> Code:
+    """A primary key of several columns in a table's extra configuration."""
+    keys = ", ".join(_key(table, column, names, parameter) for column in columns)
+    return Code(f"primaryKey({{ columns: [{keys}] }})", frozenset({"primaryKey"}))
+
+
+def foreign_key_code(key: ForeignKey, table: str, names: Names, parameter: str = "table") -> Code | None:
+    """A foreign key in a table's extra configuration; None where the code has no variable for the other table."""
+    other = parameter if key.table == table else names.tables.get(key.table)
+    if not other:
+        return None
+    own = ", ".join(_key(table, column, names, parameter) for column in key.columns)
+    foreign = ", ".join(_key(key.table, column, names, other) for column in key.referenced)
+    actions = "".join(
+        f'.{name}("{action}")'
+        for name, action in (("onDelete", key.on_delete), ("onUpdate", key.on_update))
+        if action != "no action"
+    )
+    return Code(f"foreignKey({{ columns: [{own}], foreignColumns: [{foreign}] }}){actions}", frozenset({"foreignKey"}))
 
 
 def _extras(table: Table, names: Names) -> tuple[list[str], set[str]]:
-    lines, imports = [], set()
-    if len(table.primary_key) > 1:
-        keys = ", ".join(_key(table.name, column, names) for column in table.primary_key)
-        lines.append(f"primaryKey({{ columns: [{keys}] }})")
-        imports.add("primaryKey")
-    for index in table.indexes:
-        if not (index.unique and len(index.columns) == 1 and not index.predicate):
-            code = index_code(index, table.name, names)
-            lines.append(code.text)
-            imports |= code.imports
-    return lines, imports
+    codes: list[Code | None] = [primary_key_code(table.primary_key, table.name, names)] if len(table.primary_key) > 1 else []
+    codes += [
+        index_code(index, table.name, names)
+        for index in table.indexes
+        if not (index.unique and len(index.columns) == 1 and not index.predicate)
+    ]
+    codes += [foreign_key_code(key, table.name, names) for key in table.foreign_keys if len(key.columns) > 1]
+    written = [code for code in codes if code]
+    return [code.text for code in written], {name for code in written for name in code.imports}
 
 
-def _key(table: str, column: str, names: Names) -> str:
-    return f"table.{names.property(table, column)}" if re.fullmatch(r"[\w$]+", column) else f"sql`{column}`"
+def _key(table: str, column: str, names: Names, parameter: str) -> str:
+    known = (table, column) in names.properties or (table, column) in names.fields or re.fullmatch(r"[\w$]+", column)
+    if not known:
+        return f"sql`{_template(column)}`"
+    name = names.property(table, column)
+    return f"{parameter}.{name}" if re.fullmatch(r"[A-Za-z_$][\w$]*", name) else f"{parameter}[{json.dumps(name)}]"
 
 
 def _builder(column: Column, names: Names) -> Code | None:
@@ -195,8 +232,16 @@ def _default(column: Column) -> Code | None:  # noqa: PLR0911 - one return a for
     if re.fullmatch(r"-?[\d.]+", value):
         big, exact = column.type == "bigint", column.type.startswith("numeric")
         return Code(f".default({value}{'n' if big else ''})" if not exact else f".default({json.dumps(value)})")
-    quoted = f"'{value}'::{column.type}" if column.type in ("json", "jsonb") else value
-    return Code(f".default(sql`{quoted}`)", frozenset({"sql"}))
+    if column.type in ("json", "jsonb"):
+        value = "'" + value.removeprefix("'").removesuffix("'").replace("'", "''") + f"'::{column.type}"
+    elif column.type.endswith("[]"):
+        value = f"{value}::{column.type}"
+    return Code(f".default(sql`{_template(value)}`)", frozenset({"sql"}))
+
+
+def _template(text: str) -> str:
+    """Fit for a template literal of TypeScript."""
+    return text.replace("\\", "\\\\").replace("`", "\\`").replace("${", "\\${")
 
 
 def _references(key: ForeignKey, table: str, names: Names) -> str:

@@ -6,14 +6,28 @@ import difflib
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from .declared import DeclaredTables
 from .difference import NOTHING, Difference, Kind
-from .drizzle_code import Code, Names, column_code, enum_code, property_key, table_code, values_code
+from .drizzle_code import (
+    Code,
+    Names,
+    column_code,
+    enum_code,
+    foreign_key_code,
+    index_code,
+    primary_key_code,
+    property_key,
+    table_code,
+    values_code,
+)
 from .model import Schema
+
+_INDEX_KINDS = ("index", "uniqueIndex", "unique")
 
 
 @dataclass(frozen=True)
@@ -25,6 +39,8 @@ class Edit:
     end: int
     text: str
     imports: frozenset[str] = frozenset()
+    around: tuple[str, str] | None = None
+    """Where it is the only entry of its list unless others are put there too: what goes around all of them."""
 
 
 class DrizzleSource:
@@ -75,11 +91,18 @@ class DrizzleSource:
                 return self._new_column(schema, difference.table, difference.column)
             case Kind.EXTRA_COLUMN:
                 return self._without_column(difference.table, difference.column)
-            case Kind.UNIQUE if difference.expected == NOTHING and ".unique(" not in self.written(*where):
-                # It stands in the table's extra configuration.
-                return []
-            case Kind.TYPE | Kind.NULLABILITY | Kind.DEFAULT | Kind.UNIQUE | Kind.FOREIGN_KEY | Kind.PRIMARY_KEY:
-                return self._column_anew(schema, difference.table, difference.column)
+            case Kind.EXTRA_TABLE:
+                return self._without_table(difference.table)
+            case Kind.PRIMARY_KEY:
+                return self._primary_key(schema, difference.table)
+            case Kind.INDEX:
+                return self._index(schema, difference)
+            case Kind.UNIQUE:
+                return self._unique(schema, difference)
+            case Kind.FOREIGN_KEY:
+                return self._foreign_key(schema, difference)
+            case Kind.TYPE | Kind.NULLABILITY | Kind.DEFAULT:
+                return self._column_anew(schema, *where)
             case _:
                 return []
 
@@ -118,8 +141,10 @@ class DrizzleSource:
 
     def _enum_values(self, schema: Schema, enum: str) -> list[Edit]:
         found = self._enums.get(enum)
-        if found is None or enum not in schema.enums:
+        if found is None:
             return []
+        if enum not in schema.enums:
+            return self._without_statement(found)
         return [Edit(found["path"], found["start"], found["end"], values_code(schema.enums[enum]))]
 
     def _new_column(self, schema: Schema, table: str, column: str) -> list[Edit]:
@@ -149,6 +174,118 @@ class DrizzleSource:
         if found is None or here is None or code is None:
             return []
         return [Edit(found["path"], here["start"], here["end"], f"{property_key(here['property'])}: {code.text}", _needed(code))]
+
+    # ---- whole tables, and what a table has beside its columns ---------------------------------------------------------------
+
+    def _without_table(self, table: str) -> list[Edit]:
+        found = self._tables.get(table)
+        return self._without_statement(found) if found else []
+
+    def _without_statement(self, found: Mapping[str, Any]) -> list[Edit]:
+        """Only where nothing else speaks of it: relations, foreign keys and queries would be left with a name that is gone."""
+        variable = found["variable"]
+        # The name of the table itself, in quotes, is no use of the variable.
+        use = re.compile(rf"""(?<!["'`])\b{re.escape(variable)}\b(?!["'`])""")
+        spoken = sum(len(use.findall(text)) for text in self.texts.values()) if variable else 0
+        if spoken != 1 or not found.get("statement_end"):
+            return []
+        text = self.texts[found["path"]]
+        after = re.compile(r"[ \t]*\n?").match(text, found["statement_end"])
+        return [Edit(found["path"], found["statement"], after.end() if after else found["statement_end"], "")]
+
+    def _entry(self, table: str, kinds: Collection[str], columns: Sequence[str]) -> Mapping[str, Any] | None:
+        """What the table's extra configuration has of these kinds on these columns."""
+        extras = (self._tables.get(table) or {}).get("extras") or {"entries": []}
+        wanted = [self.names.property(table, column) for column in columns]
+        found: list[Mapping[str, Any]] = [
+            entry for entry in extras["entries"] if entry["kind"] in kinds and (not wanted or entry["properties"] == wanted)
+        ]
+        return found[0] if len(found) == 1 else None
+
+    def _parameter(self, table: str) -> str:
+        extras = (self._tables.get(table) or {}).get("extras")
+        return str(extras["parameter"]) if extras else "table"
+
+    def _extra(self, table: str, old: Mapping[str, Any] | None, code: Code | None) -> list[Edit]:
+        """Put `code` in the place of `old`, or beside the others where there is no old one; None takes it away."""
+        found = self._tables.get(table)
+        if found is None or found.get("extras") is None:
+            return []
+        if code is None:
+            return [self._without_entry(found["path"], old)] if old else []
+        extras, path, text = found["extras"], found["path"], self.texts[found["path"]]
+        if old is not None:
+            label = text[old["start"] : old["end"]].split(":")[0] + ": " if extras["named"] else ""
+            return [Edit(path, old["start"], old["end"], label + code.text, _needed(code))]
+        label = f"{property_key(_label(code))}: " if extras["named"] else ""
+        if extras["start"] is None:
+            return [Edit(path, found["body_end"], found["body_end"], code.text, _needed(code), (", (table) => [", "]"))]
+        if not extras["entries"]:
+            return [Edit(path, extras["start"] + 1, extras["start"] + 1, label + code.text, _needed(code), ("", ""))]
+        first = extras["entries"][0]["start"]
+        start = _line_start(text, first)
+        before, end = (text[start:first], ",\n") if start < first else ("", ", ")
+        return [Edit(path, start, start, f"{before}{label}{code.text}{end}", _needed(code))]
+
+    def _without_entry(self, path: str, old: Mapping[str, Any]) -> Edit:
+        """With the comma that follows it, or where none does, the one in front."""
+        text = self.texts[path]
+        after = re.compile(r"\s*,[ \t]*\n?").match(text, old["end"])
+        if after is None:
+            before = text[: old["start"]].rstrip()
+            return Edit(path, len(before) - before.endswith(","), old["end"], "")
+        start = _line_start(text, old["start"])
+        alone = start < old["start"] and after[0].endswith("\n")
+        return Edit(path, start if alone else old["start"], after.end() if alone else after.end() - after[0].endswith("\n"), "")
+
+    def _index(self, schema: Schema, difference: Difference) -> list[Edit]:
+        table = difference.table
+        index = next((one for one in schema.tables[table].indexes if one.describe() == difference.expected), None)
+        code = index_code(index, table, self.names, self._parameter(table)) if index else None
+        if index is not None and code is None:
+            return []
+        old = None
+        if difference.actual != NOTHING:
+            # As the mirror has it: the keys stand in its description.
+            old = self._entry(table, _INDEX_KINDS, self._keys_of(difference))
+            if old is None:
+                return []
+        return self._extra(table, old, code)
+
+    def _keys_of(self, difference: Difference) -> list[str]:
+        keys = re.search(r"\w+ \((.*?)\)(?: include| nulls| where|$)", difference.actual)
+        return [key.split(" ")[0] for key in keys[1].split(", ")] if keys else []
+
+    def _unique(self, schema: Schema, difference: Difference) -> list[Edit]:
+        table, column = difference.table, difference.column
+        single = "," not in column and self._property(table, column) is not None
+        if single and (difference.actual == NOTHING or ".unique(" in self.written(table, column)):
+            return self._column_anew(schema, table, column)
+        return self._index(schema, difference)
+
+    def _foreign_key(self, schema: Schema, difference: Difference) -> list[Edit]:
+        table, columns = difference.table, difference.column.split(",")
+        key = next((one for one in schema.tables[table].foreign_keys if one.describe() == difference.expected), None)
+        old = self._entry(table, ("foreignKey",), columns)
+        if len(columns) == 1 and old is None:
+            return self._column_anew(schema, table, columns[0])
+        code = foreign_key_code(key, table, self.names, self._parameter(table)) if key else None
+        return [] if key and code is None else self._extra(table, old, code)
+
+    def _primary_key(self, schema: Schema, table: str) -> list[Edit]:
+        wanted = schema.tables[table].primary_key
+        code = primary_key_code(wanted, table, self.names, self._parameter(table)) if len(wanted) > 1 else None
+        edits = self._extra(table, self._entry(table, ("primaryKey",), ()), code)
+        for column in schema.tables[table].columns:
+            if (".primaryKey(" in self.written(table, column)) != (wanted == (column,)):
+                edits += self._column_anew(schema, table, column)
+        return edits
+
+
+def _label(code: Code) -> str:
+    """A key for an entry where the extra configuration is an object."""
+    named = re.search(r'"([^"]+)"', code.text)
+    return named[1] if named else code.text.partition("(")[0]
 
 
 def _line_start(text: str, offset: int) -> int:
@@ -186,10 +323,23 @@ def _order(edit: Edit) -> tuple[int, int, str]:
 
 def _edited(text: str, edits: Sequence[Edit]) -> str:
     names = frozenset[str]().union(*(edit.imports for edit in edits))
-    for edit in reversed(edits):
+    for edit in reversed(_joined(edits)):
         text = text[: edit.start] + edit.text + text[edit.end :]
     text = _imported(text, "drizzle-orm", names & {"sql"})
     return _imported(text, "drizzle-orm/pg-core", names - {"sql"})
+
+
+def _joined(edits: Sequence[Edit]) -> list[Edit]:
+    """Entries for the same empty list become one edit."""
+    found: list[Edit] = []
+    for (_, start, end, around), group in groupby(edits, key=lambda one: (one.path, one.start, one.end, one.around)):
+        together = list(group)
+        if around is None:
+            found += together
+        else:
+            text = around[0] + ", ".join(one.text for one in together) + around[1]
+            found.append(Edit(together[0].path, start, end, text))
+    return found
 
 
 def _imported(text: str, module: str, names: Iterable[str]) -> str:

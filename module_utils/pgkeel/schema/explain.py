@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from .difference import NOTHING, Difference, Kind, Side
 from .drizzle_code import column_code, index_code, property_key
 from .drizzle_patch import DrizzleSource, patch
-from .model import Schema, TypedSchema
+from .index_migration import prisma_line
+from .model import Index, Schema, TypedSchema
+from .unmigrated import Inventory
 
 _REGENERATE = "Run npx prisma generate and commit the types that prisma-kysely writes"
 
@@ -24,6 +26,10 @@ class Sources:
     """Kysely's committed types."""
     generated: TypedSchema | None = None
     live: Schema | None = None
+    inventory: Inventory | None = None
+    """What no migration made, and what of the database is ours."""
+    fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Prisma's field by table and column."""
 
 
 def explain(differences: Sequence[Difference], sources: Sources) -> list[Difference]:
@@ -45,7 +51,7 @@ def _explained(one: Difference, everything: Sequence[Difference], sources: Sourc
         return replace(one, impact=impact, fix=_drizzle_fix(one, everything, sources), patch=combined_patch([one], sources))
     if one.wrong is Side.KYSELY:
         return replace(one, impact=impact, fix=_kysely_fix(one, sources))
-    return replace(one, impact=impact, fix=_live_fix(one, sources.live))
+    return replace(one, impact=impact, fix=_live_fix(one, sources))
 
 
 # ---- impact ----------------------------------------------------------------------------------------------------------------
@@ -138,6 +144,8 @@ def _primary_key(one: Difference) -> str:
 
 
 def _unique(one: Difference) -> str:
+    if one.expected == NOTHING and one.wrong is Side.LIVE:
+        return f"A second row of {one.table} with the same {one.column}, which schema.prisma allows, fails at run time (23505)."
     if one.expected == NOTHING:
         return f"ON CONFLICT ({one.column}) on {one.table} compiles and fails at run time (42P10): no such unique index exists."
     if one.wrong is Side.LIVE:
@@ -153,7 +161,7 @@ def _foreign_key(one: Difference) -> str:
 
 def _index(one: Difference) -> str:
     if one.expected == NOTHING and one.wrong is Side.LIVE:
-        return "It works, but no migration made it: prisma migrate dev reports drift and would drop it."
+        return "It works, but schema.prisma does not have it: prisma migrate dev calls it drift, or drops it."
     if one.wrong is Side.LIVE:
         return f"Queries that {one.expected} was made for read the whole table."
     return "Nothing fails: only this side's picture of the indexes is wrong."
@@ -218,7 +226,8 @@ def _drizzle_fix(  # noqa: PLR0911 - one return a kind
             index = next((found for found in truth.tables[one.table].indexes if ",".join(found.columns) == one.column), None)
             if one.expected == NOTHING or index is None:
                 return f"{where}remove {one.actual}"
-            return f"{where}write {index_code(index, one.table, source.names).text}"
+            code = index_code(index, one.table, source.names)
+            return f"{where}write {code.text}" if code else f"{where}Drizzle cannot express {one.expected}"
         case _ if code and written:
             return f"{where}replace {written} with {property_key(written.split(':')[0].strip())}: {code.text}"
         case _:
@@ -242,6 +251,12 @@ def _kysely_fix(one: Difference, sources: Sources) -> str:
     expected = (sources.generated.tables.get(one.table, {}) if sources.generated else {}).get(one.column)
     actual = (sources.types.tables.get(one.table, {}) if sources.types else {}).get(one.column)
     place = f" {actual.place}:" if actual else ""
+    if one.kind is Kind.GENERATED and expected and expected.generated and one.expected == "not Generated":
+        return (
+            f"{place.strip()} prisma-kysely takes for a default of the database what Prisma's client fills in: give {one.column} "
+            "one that the database has (@default(dbgenerated(...))), or give a value with every insert through Kysely and take "
+            "Generated away"
+        )
     if expected and actual:
         return f"{_REGENERATE};{place} {actual.line} becomes {expected.line}"
     if expected:
@@ -251,15 +266,12 @@ def _kysely_fix(one: Difference, sources: Sources) -> str:
     return _REGENERATE
 
 
-def _live_fix(one: Difference, live: Schema | None) -> str:
+def _live_fix(one: Difference, sources: Sources) -> str:
+    live = sources.live
     indexes = live.tables[one.table].indexes if live and one.table in live.tables else ()
-    made = next((index.definition for index in indexes if index.describe() == one.actual and index.definition), "")
-    if one.expected == NOTHING and one.kind in (Kind.INDEX, Kind.UNIQUE) and made:
-        statement = made.replace(" INDEX ", " INDEX IF NOT EXISTS ", 1)
-        return (
-            "Declare it in schema.prisma, or where Prisma cannot express it, give it a migration file "
-            f"(npx prisma migrate dev --create-only) with: {statement};"
-        )
+    made = next((index for index in indexes if index.describe() == one.actual), None)
+    if one.expected == NOTHING and one.kind in (Kind.INDEX, Kind.UNIQUE) and made and made.definition:
+        return _index_fix(made, one, sources)
     if one.actual == NOTHING:
         return "Deploy the migration that makes it: npx prisma migrate deploy; where there is none, npx prisma migrate dev"
     if one.expected == NOTHING:
@@ -270,3 +282,22 @@ def _live_fix(one: Difference, live: Schema | None) -> str:
     return (
         "Bring the database to what schema.prisma says with a migration: npx prisma migrate dev, then npx prisma migrate deploy"
     )
+
+
+def _index_fix(index: Index, one: Difference, sources: Sources) -> str:
+    """For an index that schema.prisma does not have: the line that it wants, and the migration file."""
+    line = prisma_line(index, sources.fields.get(one.table, {}))
+    declare = f"add {line} to its model in schema.prisma" if line else "Prisma's language cannot express it"
+    listed = sources.inventory.objects if sources.inventory else ()
+    known = next((found for found in listed if found.table == one.table and found.definition == index.definition), None)
+    if known and known.owner and not known.migrated:
+        return (
+            f"It is pgkeel's own ({known.owner}): write {known.migration} with playbooks/indexes.yml "
+            f"-e indexes_migrations_dir=PATH/prisma/migrations; {declare}"
+        )
+    if sources.inventory and (known is None or known.migrated):
+        return f"A migration makes it, and only schema.prisma lacks it: {declare}"
+    statement = index.definition.replace(" INDEX ", " INDEX IF NOT EXISTS ", 1)
+    if line:
+        return f"Declare it: {declare}; give it a migration file (npx prisma migrate dev --create-only) with: {statement};"
+    return f"{declare}: give it a migration file (npx prisma migrate dev --create-only) with: {statement};"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from .catalog import read_schema
 from .compare import Rejected
 from .declared import ClientColumn, DeclaredTables
 from .model import Column, Schema
+from .objects import DatabaseObject, read_objects
 
 # The SQL is an application's: it runs as a role that may do nothing outside its own database.
 AUTHOR = "pgkeel_author"
@@ -42,6 +44,8 @@ _FOREIGN_KEY = re.compile(
     r'^ALTER TABLE (?:"(?P<schema>[^"]+)"\.)?"(?P<table>[^"]+)" ADD CONSTRAINT "[^"]+" FOREIGN KEY \((?P<columns>[^)]*)\)',
     re.DOTALL,
 )
+# drizzle-kit quotes the type of a customType that it does not know, length and all: `"bits" "varbit(16)"`.
+_QUOTED_TYPE = re.compile(r'(?<=" )"([a-z][\w ]*\([\w, ]+\))"')
 # Codes of a foreign key that does not fit: datatype_mismatch, invalid_foreign_key, undefined_table, undefined_column.
 _UNFIT = {"42804", "42830", "42P01", "42703"}
 
@@ -54,6 +58,10 @@ class Loaded:
     problem: str = ""
     """Why the SQL could not be loaded; empty when it could."""
     rejected: tuple[Rejected, ...] = ()
+    objects: frozenset[DatabaseObject] = frozenset()
+    """What it has beside tables and enums."""
+    extended: Schema = field(default_factory=lambda: Schema({}))
+    """With what was added after it had been read."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +72,13 @@ class Bench:
     bin_dir: Path = Path(DEFAULT_BIN_DIR)
 
 
-def load_all(bench: Bench, sides: Mapping[str, Sequence[str]]) -> dict[str, Loaded]:
-    """Load each side's SQL scripts, in their order; by the side's name. Raises PgkeelError when no cluster can be started."""
+def load_all(
+    bench: Bench, sides: Mapping[str, Sequence[str]], additions: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, Loaded]:
+    """Load each side's SQL scripts, in their order; by the side's name. Raises PgkeelError when no cluster can be started.
+
+    `additions` are statements to run once a side was read, to see what they add; one that fails adds nothing.
+    """
     if not sides:
         return {}
     with proving_ground(Ground(base_dir=bench.base_dir, bin_dir=bench.bin_dir, shared_buffers="32MB")) as ground:
@@ -77,7 +90,7 @@ def load_all(bench: Bench, sides: Mapping[str, Sequence[str]]) -> dict[str, Load
             for name in sides:
                 statement = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE pgkeel_template STRATEGY file_copy")
                 admin.execute(statement.format(sql.Identifier(name), sql.Identifier(AUTHOR)))
-        return {name: _load(ground, name, scripts) for name, scripts in sides.items()}
+        return {name: _load(ground, name, scripts, (additions or {}).get(name, ())) for name, scripts in sides.items()}
 
 
 def with_client(schema: Schema, tables: Mapping[str, Mapping[str, ClientColumn]]) -> Schema:
@@ -98,7 +111,7 @@ def with_client(schema: Schema, tables: Mapping[str, Mapping[str, ClientColumn]]
 
 def statements_of(declared: DeclaredTables) -> list[str]:
     """The scripts of a side: foreign keys apart, so that one that does not fit is a finding and not the end."""
-    lines = declared.sql.splitlines()
+    lines = _QUOTED_TYPE.sub(r"\1", declared.sql).splitlines()
     keys = [line for line in lines if _FOREIGN_KEY.match(line)]
     return ["\n".join(line for line in lines if line not in keys), *keys]
 
@@ -109,7 +122,7 @@ def _create_extensions(session: psycopg.Connection[TupleRow]) -> None:
         session.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {} SCHEMA public").format(sql.Identifier(extension)))
 
 
-def _load(ground: ProvingGround, name: str, scripts: Sequence[str]) -> Loaded:
+def _load(ground: ProvingGround, name: str, scripts: Sequence[str], additions: Sequence[str]) -> Loaded:
     rejected = []
     login = replace(ground.login(name), user=AUTHOR)
     with connect(login) as session:
@@ -124,7 +137,11 @@ def _load(ground: ProvingGround, name: str, scripts: Sequence[str]) -> Loaded:
                 table = f"{key['schema']}.{key['table']}" if key["schema"] not in (None, "public") else key["table"]
                 columns = tuple(re.findall(r'"([^"]+)"', key["columns"]))
                 rejected.append(Rejected(table, columns, _reason(error)))
-        return Loaded(read_schema(session), rejected=tuple(rejected))
+        read, objects = read_schema(session), read_objects(session)
+        for addition in additions:
+            with suppress(psycopg.Error):
+                session.execute(addition.encode())
+        return Loaded(read, "", tuple(rejected), objects, read_schema(session) if additions else read)
 
 
 def _reason(error: psycopg.Error) -> str:

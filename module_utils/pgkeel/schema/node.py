@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from ..atomic_file import replace_file
 from ..errors import PgkeelError
 
 SIDES = ("prisma", "drizzle", "kysely")
@@ -76,9 +77,7 @@ def install(package: Path, cache: Path, *, development: bool = False) -> Path:
         target.mkdir(exist_ok=True)
         for path in programs:
             # Rename: another run may be reading the same file, which has the same text.
-            temporary = target / f".{path.name}.{os.getpid()}"
-            shutil.copyfile(path, temporary)
-            temporary.replace(target / path.name)
+            replace_file(target / path.name, path.read_bytes(), durable=False)
         (target / "package.json").write_text('{"type": "module"}\n', encoding="utf-8")
     return target
 

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-import psycopg
-
-from ..errors import PgkeelError
-from ..postgres.connect import Login, connect
-from .catalog import read_schema
 from .checklist import Criterion, Facts, checklist
 from .compare import Comparison, compare, unexplained
-from .compare_types import compare_types, types_of
+from .compare_types import compare_types, filled_by_database, types_of
 from .declared import Declarations
 from .difference import NOTHING, Difference, Kind, Side, pair_name
 from .drizzle_patch import DrizzleSource
 from .explain import Sources, combined_patch, explain
-from .live import BOOKKEEPING, Production, read_production
-from .load import Bench, Loaded, load_all, require_some, statements_of, with_client
+from .index_migration import FILE, prisma_line
+from .live import BOOKKEEPING
+from .load import require_some
 from .model import Schema, TypedSchema
 from .safety import Compared, type_safety_percent
+from .sides import Known, Request, read
+from .unmigrated import Inventory, Seen, inventory
 
 
 class Verdict(StrEnum):
@@ -32,19 +30,6 @@ class Verdict(StrEnum):
     CONSISTENT = "consistent"
     INCONSISTENT = "inconsistent"
     COULD_NOT_VERIFY = "could not verify"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to audit, and where."""
-
-    declarations: Declarations
-    bench: Bench
-    live: Login | None = None
-    """The production database; None to leave it out."""
-    migrations: Mapping[str, str] | None = None
-    """SQL by the name of the migration's folder; None when the application's migrations were not given."""
-    index_tables: tuple[str, ...] = ("BehaviorLog",)
 
 
 @dataclass(frozen=True)
@@ -83,9 +68,12 @@ class Result:
     patch: str
     notes: tuple[str, ...]
     seconds: float
+    inventory: Inventory | None = None
+    """What no migration made, and what of it is ours; None where that could not be found out."""
 
     def as_dict(self) -> dict[str, Any]:
         """A JSON-serialisable mapping with the keys of the contract."""
+        missing = self.inventory.missing if self.inventory else None
         return {
             "verdict": self.verdict.value,
             "type_safety_percent": self.type_safety_percent,
@@ -93,30 +81,12 @@ class Result:
             "findings": [finding.as_dict() for finding in self.findings],
             "checklist": [criterion.as_dict() for criterion in self.checklist],
             "could_not_verify": [f"{pair.name}: {reason}" for pair in self.pairs for reason in pair.unverified],
+            "unmigrated": None if self.inventory is None else [one.as_dict() for one in self.inventory.objects],
+            "own_migration": missing and {"file": f"{missing.name}/{FILE}", "sql": missing.text},
             "patch": self.patch,
             "notes": list(self.notes),
             "seconds": round(self.seconds, 2),
         }
-
-
-@dataclass
-class _Known:
-    """Each side as it was read, or why it was not."""
-
-    schemas: dict[Side, Schema] = field(default_factory=dict)
-    problems: dict[Side, str] = field(default_factory=dict)
-    loaded: dict[Side, Loaded] = field(default_factory=dict)
-    types: TypedSchema | None = None
-    production: Production | None = None
-    migrated: Loaded | None = None
-    elsewhere: tuple[str, ...] = ()
-    """Tables of the live database in schemas that no ORM manages."""
-
-    @property
-    def sides(self) -> list[Side]:
-        """Those that were asked for, in the order of truth."""
-        asked = {*self.schemas, *self.problems, *([Side.KYSELY] if self.types else [])}
-        return [side for side in Side if side in asked]
 
 
 def run(request: Request) -> Result:
@@ -124,14 +94,15 @@ def run(request: Request) -> Result:
     started = time.monotonic()
     declared = request.declarations
     require_some(sum(bool(side) for side in (declared.prisma, declared.drizzle, declared.kysely, request.live)))
-    known = _read(request)
+    known = read(request)
     pairs = [_pair(known, declared, truth, other) for truth, other in _pairs(known.sides)]
     told = _told(known.sides, pairs)
-    sources = _sources(known, declared)
-    findings = explain([one for pair in pairs if pair.name in told for one in pair.differences], sources)
     unowned = _unowned(known)
-    if known.migrated and not known.migrated.problem and unowned is not None:
-        findings = [one for one in findings if not _migrated(one, unowned)]
+    listed = _inventory(known, request, unowned)
+    sources = _sources(known, declared, listed)
+    findings = explain([one for pair in pairs if pair.name in told for one in pair.differences], sources)
+    if known.migrated and not known.migrated.problem:
+        findings = [one for one in findings if not _migrated(one, unowned or (), known)]
     pairs = [
         _with(pair, [one for one in findings if one.pair == pair.name] if pair.name in told else pair.differences)
         for pair in pairs
@@ -144,7 +115,7 @@ def run(request: Request) -> Result:
         reasons={pair.name: " ".join(pair.unverified) for pair in pairs},
         production=known.production,
         folders=None if request.migrations is None else tuple(sorted(request.migrations)),
-        unowned=unowned,
+        inventory=listed,
         same_text=declared.kysely.same_text if declared.kysely else None,
         generator_configured=bool(declared.kysely and declared.kysely.configured),
         truth=truth,
@@ -165,62 +136,8 @@ def run(request: Request) -> Result:
         patch=combined_patch(findings, sources),
         notes=tuple(notes),
         seconds=time.monotonic() - started,
+        inventory=listed,
     )
-
-
-def _read(request: Request) -> _Known:
-    known, declared = _Known(), request.declarations
-    scripts: dict[str, Sequence[str]] = {}
-    for side, tables in ((Side.PRISMA, declared.prisma), (Side.DRIZZLE, declared.drizzle)):
-        if tables and tables.problem:
-            known.problems[side] = tables.problem
-        elif tables:
-            scripts[side.value] = statements_of(tables) if side is Side.DRIZZLE else [tables.sql]
-    if request.migrations:
-        scripts["migrations"] = [request.migrations[name] for name in sorted(request.migrations)]
-    loaded = load_all(request.bench, scripts)
-    known.migrated = loaded.pop("migrations", None)
-    for name, found in loaded.items():
-        side = Side(name)
-        known.loaded[side] = found
-        if found.problem:
-            known.problems[side] = found.problem
-        else:
-            tables = declared.prisma if side is Side.PRISMA else declared.drizzle
-            known.schemas[side] = with_client(found.schema, tables.tables if tables else {})
-    if declared.kysely:
-        if declared.kysely.problem:
-            known.problems[Side.KYSELY] = declared.kysely.problem
-        else:
-            known.types = declared.kysely.types
-    if request.live:
-        _read_live(known, request.live)
-    return known
-
-
-def _read_live(known: _Known, login: Login) -> None:
-    try:
-        with connect(login) as session:
-            session.execute("SET default_transaction_read_only = on")
-            session.execute("SET statement_timeout = '60s'")
-            known.schemas[Side.LIVE], known.elsewhere = _managed(read_schema(session, BOOKKEEPING), known.schemas.values())
-            known.production = read_production(session)
-    except PgkeelError as error:
-        known.problems[Side.LIVE] = str(error)
-    except psycopg.Error as error:
-        known.problems[Side.LIVE] = f"The live database could not be read: {error.diag.message_primary or error}"
-
-
-def _managed(live: Schema, declared: Iterable[Schema]) -> tuple[Schema, tuple[str, ...]]:
-    """The live schema without the namespaces that no ORM speaks of, and the tables that are in these."""
-
-    def namespace(name: str) -> str:
-        return name.partition(".")[0] if "." in name else "public"
-
-    spoken = {"public"} | {namespace(name) for schema in declared for name in (*schema.tables, *schema.enums)}
-    ours = {name: table for name, table in live.tables.items() if namespace(name) in spoken}
-    enums = {name: values for name, values in live.enums.items() if namespace(name) in spoken}
-    return Schema(ours, enums), tuple(sorted(set(live.tables) - set(ours)))
 
 
 def _pairs(sides: Sequence[Side]) -> list[tuple[Side, Side]]:
@@ -242,7 +159,7 @@ def _told(sides: Sequence[Side], pairs: Sequence[Pair]) -> set[str]:
     return told
 
 
-def _pair(known: _Known, declared: Declarations, truth: Side, other: Side) -> Pair:
+def _pair(known: Known, declared: Declarations, truth: Side, other: Side) -> Pair:
     name = pair_name(truth, other)
     problems = [
         f"{side.value.title()} could not be read: {known.problems[side]}" for side in (truth, other) if side in known.problems
@@ -257,7 +174,7 @@ def _pair(known: _Known, declared: Declarations, truth: Side, other: Side) -> Pa
     return _judged(name, differences, unexplained(sides, differences))
 
 
-def _types_pair(known: _Known, declared: Declarations, truth: Side, name: str) -> Pair:
+def _types_pair(known: Known, declared: Declarations, truth: Side, name: str) -> Pair:
     kysely, types = declared.kysely, known.types
     if kysely is None or types is None:
         return Pair(name, Verdict.COULD_NOT_VERIFY, (), ("Kysely's types were not read.",), compared=False)
@@ -266,21 +183,27 @@ def _types_pair(known: _Known, declared: Declarations, truth: Side, name: str) -
             return Pair(
                 name, Verdict.COULD_NOT_VERIFY, (), ("Kysely's types are in camel case: only Prisma's names can be compared.",)
             )
-        return _judged(name, compare_types(truth, types_of(known.schemas[truth], types), types), [])
+        prisma = known.schemas.get(Side.PRISMA)
+        unseen = _dropped(prisma, kysely.generated) if prisma and kysely.generated else []
+        found = compare_types(truth, types_of(known.schemas[truth], types), types)
+        return _judged(name, _without(found, unseen), _left_out(unseen), frozenset(unseen))
     if kysely.generated is None:
         reason = kysely.generation_problem or "it gave no types"
         return Pair(name, Verdict.COULD_NOT_VERIFY, (), (f"prisma-kysely could not generate: {reason}",), compared=False)
     dropped = [] if kysely.camel_case else _dropped(known.schemas[Side.PRISMA], kysely.generated)
-    blind = {(table, column) for table, column in dropped}
-    differences = [
-        one
-        for one in compare_types(truth, kysely.generated, types)
-        if (one.table, one.column) not in blind and (one.table, "") not in blind
-    ]
-    reasons = [
+    expected = filled_by_database(kysely.generated, known.schemas[Side.PRISMA])
+    return _judged(name, _without(compare_types(truth, expected, types), dropped), _left_out(dropped), frozenset(dropped))
+
+
+def _without(differences: Iterable[Difference], blind: Sequence[tuple[str, str]]) -> list[Difference]:
+    """Those that say something of what both sides can see; `blind` are columns, and tables with an empty column."""
+    return [one for one in differences if (one.table, one.column) not in blind and (one.table, "") not in blind]
+
+
+def _left_out(dropped: Sequence[tuple[str, str]]) -> list[str]:
+    return [
         f"prisma-kysely leaves out {table}{'.' + column if column else ''}: it cannot be compared" for table, column in dropped
     ]
-    return _judged(name, differences, reasons, frozenset(dropped))
 
 
 def _dropped(schema: Schema, generated: TypedSchema) -> list[tuple[str, str]]:
@@ -313,7 +236,7 @@ def _overall(pairs: Sequence[Pair]) -> Verdict:
     return Verdict.CONSISTENT
 
 
-def _sources(known: _Known, declared: Declarations) -> Sources:
+def _sources(known: Known, declared: Declarations, listed: Inventory | None) -> Sources:
     prisma, drizzle, kysely = declared.prisma, declared.drizzle, declared.kysely
     readable = prisma and drizzle and not prisma.problem and not drizzle.problem
     return Sources(
@@ -322,10 +245,15 @@ def _sources(known: _Known, declared: Declarations) -> Sources:
         types=known.types,
         generated=kysely.generated if kysely else None,
         live=known.schemas.get(Side.LIVE),
+        inventory=listed,
+        fields={
+            table: {name: column.property for name, column in columns.items()}
+            for table, columns in (prisma.tables if prisma else {}).items()
+        },
     )
 
 
-def _unowned(known: _Known) -> list[Difference] | None:
+def _unowned(known: Known) -> list[Difference] | None:
     """What production has and no migration made; measured at schema.prisma where the migrations were not given."""
     live = known.schemas.get(Side.LIVE)
     if live is None:
@@ -338,13 +266,38 @@ def _unowned(known: _Known) -> list[Difference] | None:
     return [one for one in found if one.expected == NOTHING]
 
 
-def _migrated(one: Difference, unowned: Sequence[Difference]) -> bool:
-    """Whether a migration made what Prisma's language cannot express, such as a partial index: then it is no difference."""
-    extra_index = one.wrong is Side.LIVE and one.kind in (Kind.INDEX, Kind.UNIQUE) and one.expected == NOTHING
-    return extra_index and not any((one.table, one.actual) == (other.table, other.actual) for other in unowned)
+def _inventory(known: Known, request: Request, unowned: Sequence[Difference] | None) -> Inventory | None:
+    live, made = known.schemas.get(Side.LIVE), known.migrated or known.loaded.get(Side.PRISMA)
+    if live is None or made is None or unowned is None:
+        return None
+    seen = Seen(
+        live, unowned, made.extended, request.migrations, known.objects, made.objects if known.migrated else (), known.elsewhere
+    )
+    return inventory(seen, request.declared)
 
 
-def _compared(known: _Known, pair: Pair) -> Compared:
+def _migrated(one: Difference, unowned: Sequence[Difference], known: Known) -> bool:
+    """Whether an index too many is one that a migration makes and Prisma's language cannot express: then it is no difference.
+
+    What it can express and schema.prisma does not have is one: the next `prisma migrate dev` drops it.
+    """
+    if one.kind not in (Kind.INDEX, Kind.UNIQUE) or one.expected != NOTHING or known.migrated is None:
+        return False
+    if one.wrong is Side.LIVE:
+        made = known.schemas[Side.LIVE]
+        if any((one.table, one.actual) == (other.table, other.actual) for other in unowned):
+            return False
+    elif one.wrong is Side.DRIZZLE and one.truth is Side.PRISMA:
+        # The mirror may say what the migration makes, for ON CONFLICT to be written.
+        made = known.migrated.schema
+    else:
+        return False
+    table = made.tables.get(one.table)
+    alike = [index for index in table.indexes if index.describe() == one.actual] if table else []
+    return bool(alike) and not any(prisma_line(index, {}) for index in alike)
+
+
+def _compared(known: Known, pair: Pair) -> Compared:
     one, other = (Side(name) for name in pair.name.split("-"))
     columns: set[tuple[str, str, str]] = set()
     for side in (one, other):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .index_migration import FILE
 from .run import Result
 
 
@@ -13,6 +14,15 @@ def markdown(result: Result) -> str:
     lines += [f"| {pair.name} | {pair.verdict.value} | {len(pair.differences)} |" for pair in result.pairs]
     lines += ["", "## Compliance", "", "| criterion | status | evidence |", "|---|---|---|"]
     lines += [f"| {_cell(one.criterion)} | {one.status.value} | {_cell(one.evidence)} |" for one in result.checklist]
+    objects = result.inventory.objects if result.inventory else ()
+    if objects:
+        lines += ["", "## Objects that no migration made, and ours", "", "| object | whose | migration file |", "|---|---|---|"]
+        for found in objects:
+            file = found.migration if found.migrated or not found.migration else f"{found.migration} (to be written)"
+            lines.append(f"| {_cell(found.object)} | {found.owner or 'unknown'} | {file or 'none'} |")
+    if result.inventory and result.inventory.missing:
+        missing = result.inventory.missing
+        lines += ["", f"The migration to be written, `{missing.name}/{FILE}`:", "", "```sql", missing.text.rstrip(), "```"]
     unverified = [f"- {pair.name}: {reason}" for pair in result.pairs for reason in pair.unverified]
     if unverified:
         lines += ["", "## Could not verify", "", *unverified]

@@ -63,6 +63,8 @@ class Given:
     pool_size: int | None = None
     reserve_size: int | None = None
     max_clients: int | None = None
+    db_connections: int | None = None
+    """Of pgbouncer to one database, all roles together."""
     processes: int = 1
     """Of pgbouncer; the sizes are those of all of them together."""
 
@@ -83,6 +85,8 @@ def check_demand(machine: Machine, demand: Demand, given: Given) -> None:
         "The pool of pgbouncer": (given.pool_size, 1),
         "The reserve pool of pgbouncer": (given.reserve_size, 0),
         "max_client_conn": (given.max_clients, 1),
+        # pgbouncer takes 0 for no limit, and then nothing below is asserted of anything.
+        "max_db_connections": (given.db_connections, 1),
     }
     for name, (value, minimum) in least.items():
         if value is not None and value < minimum:

@@ -50,7 +50,12 @@ def reckon_pools(machine: Machine, demand: Demand, given: Given) -> Pools:
     arriving = ceil(demand.burst_clients * demand.transaction_ms / 1000)
     pool = given.pool_size or min(max(ceil(busy / (1 - IDLE_SHARE)), arriving), demand.clients)
     reserve = ceil(pool / 2) if given.reserve_size is None else given.reserve_size
-    per_database = pool + reserve
+    per_database = given.db_connections or pool + reserve
+    if per_database < pool:
+        raise PgkeelError(
+            f"max_db_connections is {per_database}, but the pool of one role alone has {pool}",
+            "Raise max_db_connections or shrink the pool; nothing was changed",
+        )
     check_processes(given.processes, pool)
     lookups = LOOKUPS * given.processes
     needed = demand.databases * per_database + lookups + demand.direct_connections + SUPERUSER_RESERVED
@@ -59,13 +64,13 @@ def reckon_pools(machine: Machine, demand: Demand, given: Given) -> Pools:
     )
     if max_connections < needed:
         raise PgkeelError(
-            f"max_connections is {max_connections}, but {needed} are needed: pgbouncer's pool of {pool} and reserve of {reserve} "
+            f"max_connections is {max_connections}, but {needed} are needed: {_what_a_database_takes(pool, reserve, given)} "
             f"for {demand.databases} database(s), {lookups} lookups, {demand.direct_connections} direct connections and "
             f"{SUPERUSER_RESERVED} for superusers",
             "Raise max_connections or shrink the pool; nothing was changed",
         )
     max_clients = _client_limit(demand, given)
-    shares = divide(pool, reserve, max_clients, given.processes)
+    shares = divide(pool, reserve, max_clients, given.processes, given.db_connections)
     wait_timeout_s = max(demand.connect_timeout_s, demand.statement_timeout_s // 4)
     # The process that gets most of the burst has an even share of the pool.
     crowd = most_at_one(demand.burst_clients, given.processes)
@@ -87,6 +92,12 @@ def reckon_pools(machine: Machine, demand: Demand, given: Given) -> Pools:
         drain_s=drain_s,
         shares=shares,
     )
+
+
+def _what_a_database_takes(pool: int, reserve: int, given: Given) -> str:
+    if given.db_connections:
+        return f"pgbouncer's max_db_connections of {given.db_connections}"
+    return f"pgbouncer's pool of {pool} and reserve of {reserve}"
 
 
 def _client_limit(demand: Demand, given: Given) -> int:
@@ -125,7 +136,11 @@ def explain_pools(pools: Pools, machine: Machine, demand: Demand, given: Given) 
         Choice("reserve_pool_size", str(pools.reserve), "half as many again, for clients that have waited reserve_pool_timeout"),
         Choice("reserve_pool_timeout", "3", "seconds of waiting that say it is no passing peak; below the connect timeout"),
         Choice(
-            "max_db_connections", str(pools.per_database), f"pool {pools.pool} + reserve {pools.reserve}: all roles share them"
+            "max_db_connections",
+            str(pools.per_database),
+            "given by the operator"
+            if given.db_connections
+            else f"pool {pools.pool} + reserve {pools.reserve}: all roles share them",
         ),
         Choice(
             "max_client_conn",

@@ -23,11 +23,8 @@ class Share:
     pool: int
     reserve: int
     max_clients: int
-
-    @property
-    def per_database(self) -> int:
-        """Server connections at most."""
-        return self.pool + self.reserve
+    per_database: int
+    """Server connections to one database at most."""
 
     def settings(self) -> dict[str, str]:
         """Named as in pgbouncer.ini."""
@@ -60,12 +57,16 @@ def most_at_one(clients: int, processes: int) -> int:
     return min(clients, ceil(clients * part + SPREAD * sqrt(clients * part * (1 - part))))
 
 
-def divide(pool: int, reserve: int, max_clients: int, processes: int) -> tuple[Share, ...]:
-    """Even shares that add up to the whole; who gets less of the pool gets more of the reserve. ``processes`` <= ``pool``."""
+def divide(pool: int, reserve: int, max_clients: int, processes: int, db_connections: int | None = None) -> tuple[Share, ...]:
+    """Even shares that add up to the whole; who gets less of the pool gets more of the reserve.
+
+    ``processes`` is at most ``pool``, and ``db_connections`` at least; without it, a process may use its pool and its reserve.
+    """
     pools = _parts(pool, processes)
     reserves = _parts(reserve, processes)[::-1]
     clients = _parts(max_clients, processes)
-    return tuple(Share(*share) for share in zip(pools, reserves, clients, strict=True))
+    limits = _parts(db_connections, processes) if db_connections else [sum(pair) for pair in zip(pools, reserves, strict=True)]
+    return tuple(Share(*share) for share in zip(pools, reserves, clients, limits, strict=True))
 
 
 def _parts(whole: int, parts: int) -> list[int]:

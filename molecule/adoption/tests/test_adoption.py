@@ -89,14 +89,25 @@ def test_their_access_rules_are_kept_beside_ours(host):
     assert kept.startswith("host shop shop 127.0.0.1/32 scram-sha-256")
 
 
-def test_without_pgkeel_s_files_the_server_is_as_it_was(host, sql):
-    """What docs/adoption.md says about going back: the files that remain are read without a fault, and preload what they did."""
-    folder = "/etc/postgresql/17/main/conf.d"
-    host.run_expect([0], f"mkdir /root/away && mv {folder}/10-pgkeel-restart.conf {folder}/20-pgkeel-reload.conf /root/away/")
-    try:
-        # What goes back with the next restart is listed without a file; a line that cannot be read has one.
-        faults = "error IS NOT NULL AND error <> 'setting could not be applied' AND sourcefile IS NOT NULL"
-        assert sql(f"SELECT count(*) FROM pg_file_settings WHERE {faults}") == "0"
-        assert sql("SELECT setting FROM pg_file_settings WHERE name = 'shared_preload_libraries'") == "auto_explain"
-    finally:
-        host.run_expect([0], f"mv /root/away/* {folder}/ && rmdir /root/away")
+def test_pgkeel_goes_and_the_server_stays(host, sql):
+    """The last test: docs/adoption.md, "To stop using pgkeel", back to the settings and the access rules of before."""
+    folder = "/etc/postgresql/17/main"
+    psql = "runuser -u postgres -- psql -XAtq"
+    sales = int(sql("SELECT count(*) FROM sale", "shop"))
+    steps = (
+        f"rm {folder}/conf.d/10-pgkeel-restart.conf {folder}/conf.d/20-pgkeel-reload.conf {folder}/conf.d/*.last-started",
+        f"cp {folder}/pg_hba.conf.before-pgkeel {folder}/pg_hba.conf",
+        "apt-get remove --yes --quiet pgbouncer",
+        f"{psql} -c 'DROP EXTENSION pg_stat_statements' -c 'DROP SCHEMA pgbouncer CASCADE' -c 'DROP ROLE pgbouncer'",
+        "rm -r /opt/pgkeel",
+        "systemctl restart postgresql@17-main",
+    )
+    for step in steps:
+        host.run_expect([0], step)
+    assert sql("SELECT count(*) FROM pg_file_settings WHERE error IS NOT NULL") == "0"
+    assert sql("SHOW shared_preload_libraries") == "auto_explain"
+    assert sql("SHOW work_mem") == "3MB"
+    assert sql("SHOW maintenance_work_mem") == "99MB"
+    assert sql("SELECT count(*) FROM customer", "shop") == "20000"
+    host.run_expect([0], "sleep 3")
+    assert int(sql("SELECT count(*) FROM sale", "shop")) > sales

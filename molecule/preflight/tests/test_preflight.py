@@ -145,6 +145,23 @@ def test_outside_its_window_a_restart_waits_and_within_it_comes_once(host, sql):
     assert sql("SHOW max_locks_per_transaction") == "96"
 
 
+def test_pgaudit_as_the_documents_say(host, sql):
+    """docs/hardening.md: a statement that sets a password is audited, and its password is not in the log."""
+    code, output = role(
+        {
+            "postgresql_packages": ["postgresql-17-pgaudit"],
+            "postgresql_preload": ["pg_stat_statements", "pgaudit"],
+            "postgresql_settings": {"pgaudit.log": "ddl, role"},
+        }
+    )
+    assert code == 0, output
+    sql("CREATE ROLE audited PASSWORD 'canary-of-the-audit'")
+    log = host.run("tail -n 40 /var/log/postgresql/postgresql-17-main.log").stdout
+    assert "AUDIT: SESSION" in log
+    assert "CREATE ROLE audited PASSWORD <REDACTED>" in log
+    assert "canary-of-the-audit" not in log
+
+
 def test_a_restart_that_fails_all_the_same_is_undone_with_both_logs(host, sql):
     """No address of this machine: a throwaway cluster listens on none, so only the real start fails."""
     files = host.run(f"cat {CONF_DIR}/*.conf").stdout

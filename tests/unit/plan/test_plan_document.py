@@ -32,6 +32,7 @@ def test_nothing_is_an_empty_plan():
         ({}, {"indexes": {"edtech": [INDEX]}}, {}),
         ({}, {}, {"installs": True}),
         ({}, {}, {"changed": True}),
+        ({}, {}, {"restarts": True}),
     ],
 )
 def test_any_single_change_is_no_empty_plan(postgresql, database, pgbouncer):
@@ -52,6 +53,20 @@ def test_any_single_change_is_no_empty_plan(postgresql, database, pgbouncer):
 )
 def test_the_stronger_action_wins(found, action):
     assert make_document(found, {}, {})["action"] == action
+
+
+@pytest.mark.parametrize(
+    ("found", "act"),
+    [
+        ({"changed": True}, "change"),
+        ({"changed": True, "restarts": True}, "restart"),
+        ({"changed": True, "restarts": True, "installs": True}, "install"),
+    ],
+)
+def test_a_restart_of_pgbouncer_is_told_from_a_reload(found, act):
+    plan = make_document({}, {}, found)
+    assert plan["pgbouncer"] == act
+    assert ("have to connect again" in describe(plan, done=False)[-1]) == (act == "restart")
 
 
 def test_what_may_not_restart_waits_and_is_named():

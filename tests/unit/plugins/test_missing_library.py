@@ -2,6 +2,8 @@
 
 import ast
 import json
+import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -39,7 +41,13 @@ def required(name):
         node.value.value for node in tree.body if isinstance(node, ast.Assign) and node.targets[0].id == "DOCUMENTATION"
     )
     samples = {"list": [], "dict": {}, "int": 1, "path": "/tmp/x", "raw": ""}
-    options = yaml.safe_load(documentation).get("options", {})
+    documented = yaml.safe_load(documentation)
+    options = dict(documented.get("options", {}))
+    named = documented.get("extends_documentation_fragment", [])
+    for fragment in [named] if isinstance(named, str) else named:
+        file, _, part = fragment.partition(".")
+        found = runpy.run_path(str(ROOT / "plugins" / "doc_fragments" / f"{file}.py"))["ModuleDocFragment"]
+        options |= yaml.safe_load(getattr(found, part.upper() or "DOCUMENTATION"))["options"]
     return {key: samples.get(option.get("type", "str"), "x") for key, option in options.items() if option.get("required")}
 
 
@@ -48,7 +56,7 @@ def test_the_library_is_named_and_no_secret_shown(name):
     arguments = required(name)
     text = (ROOT / "library" / f"{name}.py").read_text()
     secrets = ["access_key", "secret_key"] if "STORE_ARGUMENTS" in text else []
-    secrets += ["login_password"] if "pgkeel_connection" in text else []
+    secrets += ["login_password"] if re.search(r"pgkeel_connection\b(?!\.)", text) else []
     arguments |= dict.fromkeys(secrets, "canary-of-this-test")
     path = str(ROOT / "library" / f"{name}.py")
     script = RUNNER.format(module_utils=str(ROOT / "module_utils"), arguments=arguments, path=path)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import hashlib
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pgkeel.report.finding import CheckResult, Finding, Level, Priority, Status
@@ -205,6 +206,86 @@ _UNVERIFIED = {
 _NOT_APPLICABLE = {"H02": "No multixact has been used in this cluster"}
 
 
+def _difference(kind: str, priority: str, thing: tuple[str, str], expected: str, actual: str, **more: str) -> dict[str, Any]:
+    """As ``schema_audit.json`` has a finding, without what the report does not read."""
+    table, column = thing
+    number = {"missing_column": "T04", "extra_column": "T05", "type": "T06", "index": "T13", "unique": "T11"}[kind]
+    return {
+        "id": number,
+        "priority": priority,
+        "pair": "prisma-drizzle",
+        "kind": kind,
+        "table": table,
+        "column": column,
+        "expected": expected,
+        "actual": actual,
+        "impact": "Every insert fails: it is not null, has no default and cannot be given (23502).",
+        "fix": f"src/db/schema.ts:41: write {column}",
+        "fingerprint": hashlib.sha256(f"{number}{table}{column}".encode()).hexdigest()[:16],
+        **more,
+    }
+
+
+_PAIRS = ("prisma-drizzle", "prisma-kysely", "prisma-live", "drizzle-kysely", "drizzle-live", "kysely-live")
+
+
+def consistent() -> dict[str, Any]:
+    """A schema audit that found nothing."""
+    return {
+        "verdict": "consistent",
+        "type_safety_percent": 100.0,
+        "pairs": [{"pair": pair, "verdict": "consistent", "differences": 0, "unverified": []} for pair in _PAIRS],
+        "findings": [],
+        "checklist": [
+            {
+                "criterion": "No manual SQL: a migration made every object",
+                "status": "yes",
+                "evidence": "Nothing in the database is missing from the migrations.",
+                "objects": ["extension pg_stat_statements (ours, database_extensions)"],
+            }
+        ],
+        "could_not_verify": [],
+        "finished": "2026-03-02T03:02:11Z",
+    }
+
+
+def drifted() -> dict[str, Any]:
+    """A schema audit with faults of every priority, a column that it could not see, and hostile names."""
+    document = consistent()
+    document |= {"verdict": "inconsistent", "type_safety_percent": 97.4}
+    document["pairs"][0] |= {"verdict": "inconsistent", "differences": 4}
+    document["pairs"][1] |= {"verdict": "could not verify"}
+    document["findings"] = [
+        _difference("missing_column", "P0", ("User", "passwordHash"), "text not null", "(absent)"),
+        _difference("type", "P1", ("User", "id"), "text", "uuid"),
+        _difference("unique", "P1", (HOSTILE_TABLE, LONG_NAME), f"unique btree ({LONG_NAME})", "(absent)", fix=HOSTILE_REMEDY),
+        _difference("index", "P2", ("Post", "createdAt"), "(absent)", "btree (createdAt)", pair="prisma-live"),
+    ]
+    document["checklist"] = [
+        {"criterion": "Prisma owns the migrations", "status": "yes", "evidence": "All 12 are applied.", "objects": []},
+        {"criterion": "Drizzle mirrors Prisma", "status": "no", "evidence": f"4 differences: {LONG_NAME}", "objects": []},
+        {
+            "criterion": "No manual SQL: a migration made every object",
+            "status": "no",
+            "evidence": "In the database, but not in the migrations: index by_hand on Post.",
+            "objects": [
+                "index BehaviorLog_payload_idx on BehaviorLog (ours, database_indexes; no migration file yet, "
+                "99999999999999_pgkeel_indexes_001/migration.sql is to be written)",
+                "index by_hand on Post",
+                f"view {HOSTILE_TABLE}",
+            ],
+        },
+        {
+            "criterion": "Zero N+1 queries",
+            "status": "could not verify",
+            "evidence": "pg_stat_statements cannot be read there.",
+            "objects": [],
+        },
+    ]
+    document["could_not_verify"] = ["prisma-kysely: prisma-kysely leaves out Post.search: it cannot be compared"]
+    return document
+
+
 def _result(check: str) -> dict[str, Any]:
     title, area = _TITLES[check]
     status, reason = Status.OK, ""
@@ -325,6 +406,9 @@ def troubled() -> dict[str, Any]:
             "rows_compared": 912_344,
             "negative_control": {"table": "public.User", "rows_deleted": 1, "detected": True},
             "reason": "",
+            "rto_budget_seconds": 15.0,
+            "rpo_budget_seconds": 90_000.0,
+            "history": drills(),
         },
         "workload": {
             "operations": {
@@ -351,7 +435,32 @@ def troubled() -> dict[str, Any]:
             ],
             "reconverge_changed": 0,
         },
+        "schema_audit": drifted(),
     }
+
+
+def drills() -> list[dict[str, Any]]:
+    """Nine weeks: the data grow, one drill found damage, one had no store, one took longer than it may."""
+    history = []
+    for week, (verdict, rto) in enumerate(
+        [("PASS", 6.1), ("PASS", 6.4), ("FAIL", None), ("PASS", 7.2), ("COULD NOT VERIFY", None),
+         ("PASS", 8.9), ("PASS", 9.4), ("FAIL", 16.2), ("PASS", 11.072)]
+    ):  # fmt: skip
+        history.append(
+            {
+                "database": "edtech",
+                "backup_id": f"2026{week:04d}T030004Z-4f1c9a1e",
+                "time": f"{datetime(2026, 1, 4, 4, 0, 3, tzinfo=UTC) + timedelta(weeks=week):%Y-%m-%dT%H:%M:%S.000000Z}",
+                "verdict": verdict,
+                "reason": "",
+                "rto_seconds": rto,
+                "rpo_seconds": 3_600.0 + 100 * week,
+                "phases": {"locate": 0.1, "restore": rto} if rto else {"locate": 0.1},
+                "rows_compared": 800_000 + 10_000 * week if rto else 0,
+                "database_bytes": 180_000_000 + 12_000_000 * week,
+            }
+        )
+    return history
 
 
 def healthy() -> dict[str, Any]:
@@ -360,6 +469,7 @@ def healthy() -> dict[str, Any]:
     for result in documents["audit"]["results"]:
         result.update(status="ok", findings=[], reason="")
     documents["drill"]["checks"].pop()
+    documents["schema_audit"] = consistent()
     documents["workload"]["operations"]["recent_logs"]["errors"] = 0
     return documents
 

@@ -92,7 +92,7 @@ def test_hostile_text_is_shown_and_not_obeyed():
 def test_the_page_tells_everything_about_a_finding():
     text = " ".join("".join(_read(troubled()).text).split())
     for shown in (
-        "edtech-db1 is not in order: 2 findings put data or service at risk now.",
+        "edtech-db1 is not in order: 2 findings put data or service at risk now and 1 schema difference makes queries fail.",
         "28 of 30",
         "retained7.51 GB",
         "SELECT pg_drop_replication_slot('analytics_old');",

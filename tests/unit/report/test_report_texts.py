@@ -26,7 +26,7 @@ def test_the_table_fits_and_has_all_sections(columns):
     table = render_table(DOCUMENTS, NOW, columns)
     assert max(columns_of(line) for line in table.splitlines()) <= columns
     titles = re.findall(r"^── (.+?) ─", table, re.MULTILINE)
-    assert titles == ["Configured", "Audit", "Backup", "Restore drill", "Workload", "Phases"]
+    assert titles == ["Configured", "Audit", "Schemas", "Backup", "Restore drill", "Workload", "Phases"]
     assert table.startswith("NOT IN ORDER: edtech-db1 is not in order: ")
     for shown in (
         "P0 2, P1 4, P2 6",

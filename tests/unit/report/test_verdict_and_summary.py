@@ -37,16 +37,22 @@ def test_a_finding_that_can_wait_leaves_it_in_order():
 def test_the_most_urgent_comes_first():
     verdict = _judge(troubled())
     assert verdict.standing is Standing.NOT_IN_ORDER
-    assert verdict.sentence == "edtech-db1 is not in order: 2 findings put data or service at risk now."
+    assert verdict.sentence == (
+        "edtech-db1 is not in order: 2 findings put data or service at risk now and 1 schema difference makes queries fail."
+    )
     assert verdict.first.startswith("Remedy S02 (pg_hba.conf line 14): ")
-    assert [step.standing.name for step in verdict.steps] == ["NOT_IN_ORDER", "NOT_PROVED", "NEEDS_WORK", "NEEDS_WORK"]
-    assert verdict.steps[1].action == (
+    assert [step.standing.name for step in verdict.steps] == [
+        *("NOT_IN_ORDER", "NOT_IN_ORDER"),
+        *("NOT_PROVED", "NOT_PROVED"),
+        *("NEEDS_WORK", "NEEDS_WORK", "NEEDS_WORK"),
+    ]
+    assert verdict.steps[2].action == (
         "Clear what keeps H08 (Free disk space) from being verified: "
         "The audit's role may not run df on the server: permission denied for function pg_ls_waldir."
     )
 
 
-@pytest.mark.parametrize("absent", ["audit", "backup", "drill"])
+@pytest.mark.parametrize("absent", ["audit", "backup", "drill", "schema_audit"])
 def test_what_did_not_run_is_never_in_order(absent):
     documents = healthy()
     del documents[absent]

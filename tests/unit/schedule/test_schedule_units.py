@@ -32,6 +32,21 @@ def test_a_job_is_a_service_and_a_timer():
     assert "RandomizedDelaySec=30" in timer
 
 
+@pytest.mark.parametrize(
+    ("playbook", "capped"),
+    [
+        ("playbooks/restore_drill.yml", True),
+        ("/srv/own/restore_drill.yaml", True),
+        ("playbooks/backup.yml", False),
+        ("playbooks/not_restore_drill.yml", False),
+    ],
+)
+def test_a_drill_and_nothing_else_is_capped_by_its_slice(playbook, capped):
+    service = units(playbook=playbook)["pgkeel-backup.service"].splitlines()
+    assert ("Slice=pgkeel-drill.slice" in service) == capped
+    assert any(line.startswith("Environment=") and "PGKEEL_SCHEDULED=1" in line for line in service)
+
+
 def test_a_disabled_job_has_no_timer_and_a_shared_one_no_lock():
     assert set(units(enabled=False)) == {FAILURE_UNIT, "pgkeel-backup.service"}
     assert "flock" not in units(exclusive=False)["pgkeel-backup.service"]

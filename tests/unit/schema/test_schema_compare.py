@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+import pytest
 from pgkeel.schema.compare import Comparison, Rejected, compare, unexplained
-from pgkeel.schema.compare_types import compare_types
+from pgkeel.schema.compare_types import compare_types, filled_by_database
 from pgkeel.schema.difference import IDS, Difference, Kind, Side, pair_name
 from pgkeel.schema.explain import Sources, explain
 from pgkeel.schema.model import Column, ForeignKey, Index, IndexKey, Schema, Table, TypedColumn, TypedSchema
@@ -63,6 +64,63 @@ def test_the_order_of_an_enum_matters_in_a_database_alone():
 def test_a_lost_unique_index_is_one_difference_though_a_plain_one_took_its_place():
     unique = replace(BY_OWNER, unique=True)
     assert found(TRUTH, expected=with_table(POST, indexes=(unique,))) == {(Kind.UNIQUE, "Post", "ownerId")}
+
+
+def test_a_unique_index_in_place_of_a_primary_key_is_one_difference():
+    """As Prisma 5 made for the tables of implicit relations."""
+    stand_in = Index("key", (IndexKey("id"),), unique=True)
+    actual = with_table(USER, primary_key=(), indexes=(stand_in,))
+    assert found(actual, Side.LIVE) == {(Kind.PRIMARY_KEY, "User", "id")}
+    one = compare(Comparison(Side.PRISMA, Side.LIVE, TRUTH, actual))[0]
+    assert one.actual == "unique index (id)"
+
+
+def test_an_index_that_lost_a_column_is_one_difference():
+    both = replace(BY_OWNER, keys=(IndexKey("ownerId"), IndexKey("id")))
+    assert found(TRUTH, expected=with_table(POST, indexes=(both,))) == {(Kind.INDEX, "Post", "ownerId,id")}
+    other = replace(BY_OWNER, keys=(IndexKey("id"),))
+    assert len(found(with_table(POST, indexes=(other,)))) == 2
+
+
+def test_a_column_that_the_database_fills_wants_any_default_there():
+    by_database = replace(ID, client="dbgenerated()")
+    expected = with_table(USER, columns={"id": by_database, "role": ROLE})
+    for default in ("generated: lower(role)", "gen_random_uuid()"):
+        actual = with_table(USER, columns={"id": replace(ID, client="", default=default), "role": ROLE})
+        assert found(actual, Side.LIVE, expected) == set()
+        assert found(actual, expected=expected) == set()
+    without = with_table(USER, columns={"id": replace(ID, client=""), "role": ROLE})
+    assert found(without, Side.LIVE, expected) == {(Kind.DEFAULT, "User", "id")}
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "urgent"),
+    [
+        ("time(0) without time zone", "time(3) without time zone", False),
+        ("real", "double precision", False),
+        ("timestamp(3) without time zone", "timestamp(6) with time zone", False),
+        ("character varying(10)", "text", False),
+        ("text", "uuid", True),
+        ("numeric(6,3)[]", "numeric(6,3)", True),
+        ("text[]", "character varying(4)[]", False),
+        ("bit(8)", "bit(4)", True),
+        ("integer", "text", True),
+    ],
+)
+def test_types_whose_values_are_refused_are_urgent(expected, actual, urgent):
+    one = with_table(USER, columns={"id": replace(ID, type=expected), "role": ROLE})
+    other = with_table(USER, columns={"id": replace(ID, type=actual), "role": ROLE})
+    differences = compare(Comparison(Side.PRISMA, Side.DRIZZLE, one, other))
+    assert [(one.kind, one.urgent) for one in differences] == [(Kind.TYPE, urgent)]
+
+
+def test_what_only_prismas_client_fills_in_is_not_generated():
+    made = Schema({"User": replace(USER, columns={"id": replace(ID, client="nanoid()"), "role": ROLE})})
+    types = typed(id=TypedColumn("id", "string", nullable=False, generated=True))
+    assert not filled_by_database(types, made).tables["User"]["id"].generated
+    for kept in (replace(ID, client="dbgenerated()"), replace(ID, default="x"), replace(ID, nullable=True)):
+        schema = Schema({"User": replace(USER, columns={"id": kept})})
+        assert filled_by_database(types, schema).tables["User"]["id"].generated
 
 
 def test_an_invalid_index_is_no_index():

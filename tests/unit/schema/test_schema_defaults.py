@@ -25,6 +25,14 @@ STAMP = "timestamp(3) without time zone"
         ("NULL::text", None, "text"),
         ("'t'::boolean", "true", "boolean"),
         ("1e2", "100", "integer"),
+        ("ARRAY['a'::text, 'b,c'::text]", "'{a,\"b,c\"}'::text[]", "text[]"),
+        ("ARRAY['C'::\"Unit\", 'F'::\"Unit\"]", "'{C,F}'::\"Unit\"[]", '"Unit"[]'),
+        ("ARRAY[1, 2, -3]", "'{1,2,-3}'::integer[]", "integer[]"),
+        ("ARRAY[1.50]", "'{1.5}'::numeric[]", "numeric(6,3)[]"),
+        ("ARRAY['it''s'::text]", "'{it''s}'::text[]", "text[]"),
+        ("ARRAY['a\\b'::text]", "'{a\\\\b}'::text[]", "text[]"),
+        ("ARRAY[true, false]", "'{t,f}'::boolean[]", "boolean[]"),
+        ("ARRAY['x'::text, NULL::text]", "'{x,NULL}'::text[]", "text[]"),
     ],
 )
 def test_equal_defaults_are_equal(one, other, column_type):
@@ -45,6 +53,11 @@ def test_equal_defaults_are_equal(one, other, column_type):
         ("(a)::text || (b)::text", "a || b", "text"),
         ("true", "false", "boolean"),
         ("'{a}'::text[]", "'{}'::text[]", "text[]"),
+        ("'{a,b}'::text[]", "'{b,a}'::text[]", "text[]"),
+        ("'{\"a,b\"}'::text[]", "'{a,b}'::text[]", "text[]"),
+        ("'{\"NULL\"}'::text[]", "'{NULL}'::text[]", "text[]"),
+        ("ARRAY[now()]", "ARRAY[clock_timestamp()]", "timestamp with time zone[]"),
+        ("'{{1},{2}}'::integer[]", "'{1,2}'::integer[]", "integer[]"),
     ],
 )
 def test_different_defaults_are_different(one, other, column_type):

@@ -34,6 +34,15 @@ def test_shares_add_up_and_are_even(pool, reserve, clients, processes):
         assert max(sizes) - min(sizes) <= 1
 
 
+@given(st.integers(1, 200), st.integers(0, 300), st.integers(1, 64))
+def test_a_given_limit_is_divided_and_holds_each_pool(pool, more, processes):
+    if processes > pool:
+        return
+    shares = divide(pool, 0, 100, processes, pool + more)
+    assert sum(share.per_database for share in shares) == pool + more
+    assert all(share.per_database >= share.pool for share in shares)
+
+
 def test_who_gets_less_of_the_pool_gets_more_of_the_reserve():
     assert [(share.pool, share.reserve) for share in divide(11, 5, 500, 2)] == [(6, 2), (5, 3)]
 

@@ -1,0 +1,199 @@
+"""Patches for keys, indexes and whole tables, in every form in which Drizzle lets a table say them. Needs Node, no server."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pgkeel.schema.application import Application, read_application
+from pgkeel.schema.declared import Declarations
+from pgkeel.schema.difference import NOTHING, Difference, Kind, Side
+from pgkeel.schema.drizzle_patch import DrizzleSource, patch
+from pgkeel.schema.model import Column, ForeignKey, Index, IndexKey, Schema, Table
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = {
+    "tables.ts": """\
+import { foreignKey, index, integer, pgSchema, pgTable, primaryKey, text, uniqueIndex } from "drizzle-orm/pg-core";
+
+export const other = pgSchema("other");
+
+export const bare = pgTable("bare", {
+  a: integer("a").notNull(),
+  b: integer("b").notNull(),
+});
+
+export const empty = pgTable("empty", { a: integer("a").notNull(), b: integer("b").notNull() }, (t) => []);
+
+export const listed = pgTable(
+  "listed",
+  { a: integer("a").notNull(), b: integer("b").notNull() },
+  (self) => [
+    primaryKey({ columns: [self.b, self.a] }),
+    index("by_a").on(self.a),
+    index("by_both").on(self.a, self.b),
+    foreignKey({ columns: [self.a, self.b], foreignColumns: [bare.a, bare.b] }),
+  ],
+);
+
+export const named = pgTable("named", { a: integer("a").primaryKey(), b: integer("b").notNull() }, (t) => ({
+  byA: index("named_a").on(t.a),
+  byB: uniqueIndex("named_b").on(t.b),
+}));
+
+export const placed = other.table("placed", { a: integer("a").notNull(), b: integer("b").notNull() });
+
+export const odd = pgTable("odd", { a: integer("a").notNull(), b: integer("b").notNull() }, indexesOf);
+
+function indexesOf() {
+  return [];
+}
+""",
+    "extra.ts": """\
+import { integer, pgTable } from "drizzle-orm/pg-core";
+
+export const lonely = pgTable("lonely", { a: integer("a") });
+export const used = pgTable("used", { a: integer("a") });
+export const columns = used;
+""",
+}
+BOTH = Index("T_a_b_idx", (IndexKey("a"), IndexKey("b", descending=True)))
+ONLY_A = Index("x", (IndexKey("a"),))
+KEY = ForeignKey(("a", "b"), "bare", ("a", "b"), "cascade", "no action")
+COLUMNS = {name: Column(name, "integer", nullable=False) for name in ("a", "b")}
+NAMES = ("bare", "empty", "listed", "named", "other.placed", "odd")
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> DrizzleSource:
+    folder = tmp_path_factory.mktemp("drizzle")
+    for name, text in FILES.items():
+        (folder / name).write_text(text)
+    prisma = folder / "schema.prisma"
+    prisma.write_text('datasource db {\n  provider = "postgresql"\n}\nmodel bare {\n  a Int\n  b Int\n  @@id([a, b])\n}\n')
+    given = read_application(Application(prisma=prisma, drizzle=folder), ROOT / "files" / "orm", ROOT / "build" / "orm")
+    declared = Declarations.from_mapping(given)
+    assert declared.drizzle
+    assert declared.prisma
+    assert not declared.drizzle.problem, declared.drizzle.problem
+    return DrizzleSource(declared.drizzle, declared.prisma)
+
+
+def change(source: DrizzleSource, table: Table, kind: Kind, *facts: tuple[str, str, str]) -> tuple[list[str], list[str]]:
+    """The lines that go and those that come, for differences given as column, expected and actual."""
+    schema = Schema({name: replace(table, name=name) for name in NAMES})
+    edits = [
+        edit
+        for column, expected, actual in facts
+        for edit in source.edits(schema, Difference(Side.PRISMA, Side.DRIZZLE, kind, table.name, column, expected, actual))
+    ]
+    if not edits:
+        return [], []
+    lines = [line for line in patch(source, edits).splitlines() if not line.startswith(("---", "+++"))]
+    return [line[1:] for line in lines if line[0] == "-"], [
+        line[1:] for line in lines if line[0] == "+" and "import {" not in line
+    ]
+
+
+def missing(index: Index) -> tuple[str, str, str]:
+    return ",".join(index.columns), index.describe(), NOTHING
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("bare", '}, (table) => [index("T_a_b_idx").on(table.a, table.b.desc()), index("x").on(table.a)]);'),
+        ("empty", '(t) => [index("T_a_b_idx").on(t.a, t.b.desc()), index("x").on(t.a)]);'),
+        ("listed", '    index("T_a_b_idx").on(self.a, self.b.desc()),'),
+        ("named", '  T_a_b_idx: index("T_a_b_idx").on(t.a, t.b.desc()),'),
+        ("other.placed", '(table) => [index("T_a_b_idx").on(table.a, table.b.desc()), index("x").on(table.a)]);'),
+    ],
+)
+def test_missing_indexes_are_put_where_the_table_has_its_others(source: DrizzleSource, name: str, line: str) -> None:
+    table = Table(name, COLUMNS, indexes=(BOTH, ONLY_A))
+    _, new = change(source, table, Kind.INDEX, missing(BOTH), missing(ONLY_A))
+    assert any(one.endswith(line) for one in new), new
+
+
+def test_what_a_function_returns_is_left_to_people(source: DrizzleSource) -> None:
+    assert change(source, Table("odd", COLUMNS, indexes=(BOTH,)), Kind.INDEX, missing(BOTH)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("index", "code"),
+    [
+        (replace(BOTH, unique=True), 'uniqueIndex("T_a_b_idx").on(self.a, self.b.desc()),'),
+        (
+            replace(BOTH, method="gin", keys=(IndexKey("a", opclass="x_ops"),)),
+            'index("T_a_b_idx").using("gin", self.a.op("x_ops")),',
+        ),
+        (replace(BOTH, predicate="a > `0`"), 'index("T_a_b_idx").on(self.a, self.b.desc()).where(sql`a > \\`0\\``),'),
+        (Index("e", (IndexKey("abs(a)"),)), 'index("e").on(sql`abs(a)`),'),
+        (Index("n", (IndexKey("a"),), unique=True, nulls_not_distinct=True), 'unique("n").on(self.a).nullsNotDistinct(),'),
+    ],
+)
+def test_each_form_of_an_index_is_written_as_drizzle_says_it(source: DrizzleSource, index: Index, code: str) -> None:
+    kind = Kind.UNIQUE if index.unique and len(index.columns) > 1 else Kind.INDEX
+    _, new = change(source, Table("listed", COLUMNS, indexes=(index,)), kind, missing(index))
+    assert new == [f"    {code}"]
+
+
+def test_an_index_with_included_columns_has_no_equal_in_drizzle(source: DrizzleSource) -> None:
+    index = replace(BOTH, include=("c",))
+    assert change(source, Table("listed", COLUMNS, indexes=(index,)), Kind.INDEX, missing(index)) == ([], [])
+
+
+def test_one_that_differs_is_replaced_and_one_too_many_goes(source: DrizzleSource) -> None:
+    table = Table("listed", COLUMNS, indexes=(BOTH,))
+    found = ("a,b", BOTH.describe(), "btree (a, b)")
+    assert change(source, table, Kind.INDEX, found) == (
+        ['    index("by_both").on(self.a, self.b),'],
+        ['    index("T_a_b_idx").on(self.a, self.b.desc()),'],
+    )
+    assert change(source, table, Kind.INDEX, ("a", NOTHING, "btree (a)")) == (['    index("by_a").on(self.a),'], [])
+    gone, new = change(source, replace(table, name="named"), Kind.UNIQUE, ("b", NOTHING, "unique btree (b)"))
+    assert (gone, new) == (['  byB: uniqueIndex("named_b").on(t.b),'], [])
+
+
+def test_primary_keys_of_several_columns(source: DrizzleSource) -> None:
+    expected = ("a,b", "primary key (a, b)", "primary key (b, a)")
+    table = Table("listed", COLUMNS, ("a", "b"))
+    assert change(source, table, Kind.PRIMARY_KEY, expected) == (
+        ["    primaryKey({ columns: [self.b, self.a] }),"],
+        ["    primaryKey({ columns: [self.a, self.b] }),"],
+    )
+    _, new = change(source, replace(table, name="bare"), Kind.PRIMARY_KEY, expected)
+    assert new == ["}, (table) => [primaryKey({ columns: [table.a, table.b] })]);"]
+    gone, new = change(source, replace(table, name="named"), Kind.PRIMARY_KEY, expected)
+    assert "primaryKey()" in gone[0]
+    assert 'a: integer("a").notNull()' in new[0]
+    assert "  primaryKey: primaryKey({ columns: [t.a, t.b] })," in new
+    gone, new = change(
+        source, replace(table, primary_key=("a",)), Kind.PRIMARY_KEY, ("a", "primary key (a)", "primary key (b, a)")
+    )
+    assert "    primaryKey({ columns: [self.b, self.a] })," in gone
+    assert any('a: integer("a").primaryKey()' in line for line in new)
+
+
+def test_foreign_keys_of_several_columns(source: DrizzleSource) -> None:
+    expected = ("a,b", KEY.describe(), "whatever it is")
+    line = 'foreignKey({ columns: [self.a, self.b], foreignColumns: [bare.a, bare.b] }).onDelete("cascade")'
+    _, new = change(source, Table("listed", COLUMNS, foreign_keys=(KEY,)), Kind.FOREIGN_KEY, expected)
+    assert new == [f"    {line},"]
+    gone, new = change(source, Table("listed", COLUMNS), Kind.FOREIGN_KEY, ("a,b", NOTHING, KEY.describe()))
+    assert len(gone) == 1
+    assert new == []
+    _, new = change(
+        source, Table("other.placed", COLUMNS, foreign_keys=(KEY,)), Kind.FOREIGN_KEY, ("a,b", KEY.describe(), NOTHING)
+    )
+    assert "(table) => [foreignKey({ columns: [table.a, table.b], foreignColumns: [bare.a, bare.b] })" in new[0]
+
+
+def test_an_extra_table_goes_where_nothing_else_speaks_of_it(source: DrizzleSource) -> None:
+    fact = ("", NOTHING, "a table")
+    assert change(source, Table("lonely", COLUMNS), Kind.EXTRA_TABLE, fact) == (
+        ['export const lonely = pgTable("lonely", { a: integer("a") });'],
+        [],
+    )
+    assert change(source, Table("used", COLUMNS), Kind.EXTRA_TABLE, fact) == ([], [])
