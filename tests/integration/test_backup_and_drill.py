@@ -9,6 +9,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -420,10 +421,22 @@ def test_a_killed_module(bench: Bench, connection: Callable[..., psycopg.Connect
         assert bench.drill()["verdict"] == "PASS"
 
 
+@contextmanager
+def held(bench: Bench, connection: Callable[..., psycopg.Connection], table: str) -> Iterator[Background]:
+    """A backup that has begun and waits for a locked table, until the block ends."""
+    waits = "SELECT FROM pg_stat_activity WHERE application_name = 'pgkeel backup' AND wait_event_type = 'Lock' AND datname = %s"
+    watcher = connection()
+    with connection(bench.database) as session:
+        session.execute(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        running = Background(bench.backup)
+        wait_for(lambda: watcher.execute(waits, [bench.database]).fetchone() is not None)
+        yield running
+        session.execute("ROLLBACK")
+
+
 def test_two_at_once(bench: Bench, connection: Callable[..., psycopg.Connection]) -> None:
-    make_large(bench, connection, 60)
-    running = streaming(bench)
-    second = bench.backup()
+    with held(bench, connection, '"User"') as running:
+        second = bench.backup()
     assert second["failed"]
     assert "is running" in second["msg"]
     assert not running.wait()["failed"]

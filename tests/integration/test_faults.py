@@ -22,7 +22,7 @@ from typing import Any
 import psycopg
 import pytest
 from integration.backup_bench import GROUND, PREFIX, ROOT, SIGNING_KEY, Bench, dump_key, lay_driver
-from integration.test_backup_and_drill import Background, wait_for
+from integration.test_backup_and_drill import Background, held, wait_for
 from pgkeel.backup.keys import Shelf
 from pgkeel.backup.manifest import read_signed
 from pgkeel.backup.prune import prune
@@ -253,13 +253,12 @@ def test_a_killed_server(server: Any, store: Store) -> None:
         server.run(f"{psql} -c 'DROP DATABASE {bench.database} WITH (FORCE)'")
 
 
-def test_two_runs_at_once(bench: Bench) -> None:
+def test_two_runs_at_once(bench: Bench, connection: Callable[..., psycopg.Connection]) -> None:
     assert not bench.backup()["failed"]
     grow(bench)
     before = committed(bench)
-    running = Background(bench.backup)
-    wait_for(bench.uploads)
-    second = bench.backup()
+    with held(bench, connection, "large") as running:
+        second = bench.backup()
     assert "is running" in second["msg"]
     first = running.wait()
     assert not first["failed"], first
