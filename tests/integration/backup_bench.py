@@ -5,18 +5,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import secrets
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pgkeel.backup.encryption import decrypt, encrypt, make_identity, recipient_of
 from pgkeel.backup.manifest import KIND
 from pgkeel.backup.signature import public_key_of, sign, verify
-from pgkeel.objectstore.objects import list_objects, read_small
-from pgkeel.objectstore.store import Store
+from pgkeel.objectstore.objects import delete_object, list_objects, read_small
+from pgkeel.objectstore.store import Store, StoreAddress, open_store
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVER_PYTHON = "/opt/pgkeel/venv/bin/python"
@@ -134,3 +136,22 @@ def lay_driver(server: Any, store: Store) -> None:
     with open(store.address.ca_file, encoding="ascii") as file:
         server.run(f"cat > {CA_FILE} && chmod 644 {CA_FILE}", stdin=file.read())
     server.run(f"install -d -o postgres -g postgres -m 700 {GROUND}")
+
+
+@pytest.fixture(scope="module")
+def store(server: Any) -> Iterator[Store]:
+    """The lab's store, with the driver on the server; what the tests put there is gone afterwards."""
+    found = open_store(
+        StoreAddress(
+            endpoint=os.environ["PGKEEL_TEST_S3_ENDPOINT"],
+            # The lab's own: SeaweedFS needs a while to make volumes for a new one.
+            bucket="pgkeel",
+            access_key=os.environ["PGKEEL_TEST_S3_ACCESS_KEY"],
+            secret_key=os.environ["PGKEEL_TEST_S3_SECRET_KEY"],
+            ca_file=os.environ["PGKEEL_TEST_S3_CA_FILE"],
+        )
+    )
+    lay_driver(server, found)
+    yield found
+    for item in list_objects(found, f"{PREFIX}/"):
+        delete_object(found, item.key)

@@ -17,6 +17,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from integration.backup_bench import store  # noqa: F401 - a fixture
 from integration.schema_audit_bench import app, audit, live  # noqa: F401 - fixtures
 from psycopg import sql
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import secrets
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
 import pytest
-from integration.backup_bench import DRILL, GROUND, OPERATOR, PREFIX, Bench, dump_key, lay_driver, plain_dump
+from integration.backup_bench import DRILL, GROUND, OPERATOR, Bench, dump_key, plain_dump
+from integration.holding import Background, frozen, held, streaming, wait_for
 from pgkeel.backup.encryption import decrypt
-from pgkeel.objectstore.objects import delete_object, list_objects, read_small
-from pgkeel.objectstore.store import Store, StoreAddress, open_store
+from pgkeel.objectstore.objects import delete_object, read_small
+from pgkeel.objectstore.store import Store
 
 SEED = """
 CREATE EXTENSION pgcrypto;
@@ -75,36 +72,8 @@ TABLES = 9
 ROWS = 499 + 3000 + 2 + 20
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[Store]:
-    found = open_store(
-        StoreAddress(
-            endpoint=os.environ["PGKEEL_TEST_S3_ENDPOINT"],
-            # The lab's own: SeaweedFS needs a while to make volumes for a new one.
-            bucket="pgkeel",
-            access_key=os.environ["PGKEEL_TEST_S3_ACCESS_KEY"],
-            secret_key=os.environ["PGKEEL_TEST_S3_SECRET_KEY"],
-            ca_file=os.environ["PGKEEL_TEST_S3_CA_FILE"],
-        )
-    )
-    yield found
-    for item in list_objects(found, f"{PREFIX}/"):
-        delete_object(found, item.key)
-
-
-@pytest.fixture(scope="module")
-def driver(server: Any, store: Store) -> None:
-    lay_driver(server, store)
-
-
 @pytest.fixture
-def bench(
-    driver: None,  # noqa: ARG001 - what it laid on the server is used
-    server: Any,
-    store: Store,
-    database: Callable[..., str],
-    connection: Callable[..., psycopg.Connection],
-) -> Bench:
+def bench(server: Any, store: Store, database: Callable[..., str], connection: Callable[..., psycopg.Connection]) -> Bench:
     name = database("bk")
     with connection(name) as session:
         session.execute(SEED)
@@ -117,35 +86,6 @@ def make_large(bench: Bench, connection: Callable[..., psycopg.Connection], mega
         session.execute(
             "CREATE TABLE large AS SELECT n, gen_random_bytes(1000) FROM generate_series(1, %s) n" % (megabytes * 1000)
         )
-
-
-class Background:
-    """A module that runs while the test does something to it."""
-
-    def __init__(self, call: Callable[[], dict[str, Any]]) -> None:
-        self.result: dict[str, Any] = {}
-
-        def run() -> None:
-            try:
-                self.result = call()
-            except AssertionError as error:
-                # A killed module gives Ansible no JSON at all.
-                self.result = {"failed": True, "msg": str(error)}
-
-        self.thread = threading.Thread(target=run)
-        self.thread.start()
-
-    def wait(self) -> dict[str, Any]:
-        self.thread.join(timeout=120)
-        assert not self.thread.is_alive()
-        return self.result
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "what the test waited for did not come"
-        time.sleep(0.05)
 
 
 def failed_checks(result: dict[str, Any]) -> set[str]:
@@ -359,14 +299,6 @@ def pg_dump_pid(bench: Bench) -> str:
     ).stdout.strip()
 
 
-def streaming(bench: Bench, *, module: bool = False) -> Background:
-    """A backup whose upload has begun."""
-    running = Background(lambda: bench.backup(module=module))
-    wait_for(bench.uploads)
-    wait_for(lambda: pg_dump_pid(bench))
-    return running
-
-
 def nothing_committed_and_a_rerun_succeeds(bench: Bench) -> None:
     assert bench.keys() == []
     assert bench.uploads() == []
@@ -377,8 +309,8 @@ def nothing_committed_and_a_rerun_succeeds(bench: Bench) -> None:
 
 def test_a_killed_pg_dump(bench: Bench, connection: Callable[..., psycopg.Connection]) -> None:
     make_large(bench, connection, 60)
-    running = streaming(bench)
-    bench.server.run(f"kill -9 {pg_dump_pid(bench)}")
+    with streaming(bench) as (running, pid):
+        bench.server.run(f"kill -9 {pid}")
     result = running.wait()
     assert result["failed"]
     assert "pg_dump was ended by SIGKILL" in result["msg"]
@@ -388,8 +320,7 @@ def test_a_killed_pg_dump(bench: Bench, connection: Callable[..., psycopg.Connec
 @pytest.mark.parametrize("application", ["pgkeel", "pgkeel backup"])
 def test_a_killed_backend(bench: Bench, connection: Callable[..., psycopg.Connection], application: str) -> None:
     make_large(bench, connection, 60)
-    running = streaming(bench)
-    with connection() as admin:
+    with streaming(bench) as (running, _), connection() as admin:
         ended = admin.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND application_name = %s",
             [bench.database, application],
@@ -404,8 +335,8 @@ def test_a_killed_backend(bench: Bench, connection: Callable[..., psycopg.Connec
 @pytest.mark.parametrize("signal", ["TERM", "KILL"])
 def test_a_killed_module(bench: Bench, connection: Callable[..., psycopg.Connection], signal: str) -> None:
     make_large(bench, connection, 60)
-    running = streaming(bench)
-    bench.server.run(f"kill -{signal} $(ps -o ppid= -p {pg_dump_pid(bench)})")
+    with streaming(bench) as (running, pid):
+        bench.server.run(f"kill -{signal} $(ps -o ppid= -p {pid})")
     result = running.wait()
     assert result["failed"]
     wait_for(lambda: not pg_dump_pid(bench))
@@ -421,19 +352,6 @@ def test_a_killed_module(bench: Bench, connection: Callable[..., psycopg.Connect
         assert bench.drill()["verdict"] == "PASS"
 
 
-@contextmanager
-def held(bench: Bench, connection: Callable[..., psycopg.Connection], table: str) -> Iterator[Background]:
-    """A backup that has begun and waits for a locked table, until the block ends."""
-    waits = "SELECT FROM pg_stat_activity WHERE application_name = 'pgkeel backup' AND wait_event_type = 'Lock' AND datname = %s"
-    watcher = connection()
-    with connection(bench.database) as session:
-        session.execute(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
-        running = Background(bench.backup)
-        wait_for(lambda: watcher.execute(waits, [bench.database]).fetchone() is not None)
-        yield running
-        session.execute("ROLLBACK")
-
-
 def test_two_at_once(bench: Bench, connection: Callable[..., psycopg.Connection]) -> None:
     with held(bench, connection, '"User"') as running:
         second = bench.backup()
@@ -444,9 +362,9 @@ def test_two_at_once(bench: Bench, connection: Callable[..., psycopg.Connection]
 
 def test_no_secret_in_process_list_or_environment(bench: Bench, connection: Callable[..., psycopg.Connection]) -> None:
     make_large(bench, connection, 60)
-    running = streaming(bench, module=True)
-    seen = bench.server.run("cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'; true").stdout
-    names = bench.server.run(f"tr '\\0' '\\n' < /proc/{pg_dump_pid(bench)}/environ").stdout.split("\n")
+    with streaming(bench, module=True) as (running, pid):
+        seen = bench.server.run("cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'; true").stdout
+        names = bench.server.run(f"tr '\\0' '\\n' < /proc/{pid}/environ").stdout.split("\n")
     assert not running.wait()["failed"]
     assert bench.store.address.secret_key not in seen
     assert bench.store.address.access_key not in seen
@@ -493,16 +411,18 @@ def test_a_disk_that_fills_during_the_restore(bench: Bench, connection: Callable
     assert left == [".pgkeel-proving-ground"]
 
 
+def kill_drill(bench: Bench, signal: str) -> None:
+    owner = f"cat {GROUND}/ground-*/owner.json"
+    bench.server.run(f"kill -{signal} $({owner} | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"pid\"])')")
+
+
 @pytest.mark.parametrize("signal", ["TERM", "KILL"])
 def test_a_killed_drill_is_cleaned_up(bench: Bench, connection: Callable[..., psycopg.Connection], signal: str) -> None:
     make_large(bench, connection, 40)
     bench.backup()
     running = Background(bench.drill)
-    find = f"pgrep -f '[p]g_restore .*{bench.database}' | head -1"
-    wait_for(lambda: bench.server.run(find).stdout)
-    bench.server.run(
-        f"kill -{signal} $(cat {GROUND}/ground-*/owner.json | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"pid\"])')"
-    )
+    with frozen(bench, "pg_restore"):
+        kill_drill(bench, signal)
     result = running.wait()
     assert result["failed"]
     if signal == "TERM":

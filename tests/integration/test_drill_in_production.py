@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
 import pytest
-from integration.backup_bench import GROUND, PREFIX, Bench, dump_key, lay_driver
-from integration.test_backup_and_drill import ROWS, SEED, TABLES, Background, make_large, wait_for
-from pgkeel.objectstore.objects import delete_object, list_objects, read_small
-from pgkeel.objectstore.store import Store, StoreAddress, open_store
+from integration.backup_bench import Bench, dump_key
+from integration.holding import Background, frozen, step, wait_for
+from integration.test_backup_and_drill import ROWS, SEED, TABLES, kill_drill, make_large
+from pgkeel.objectstore.objects import read_small
+from pgkeel.objectstore.store import Store
 from psycopg import sql
 
 OURS = "pgkeel_drill_"
@@ -21,23 +21,6 @@ ALL_CHECKS = {
     "sequences", "extensions", "large objects", "collation versions", "validated constraints", "roles", "encoding and locale",
     "valid indexes", "copy is isolated", "negative control", "tables and indexes agree",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def store(server: Any) -> Iterator[Store]:
-    found = open_store(
-        StoreAddress(
-            endpoint=os.environ["PGKEEL_TEST_S3_ENDPOINT"],
-            bucket="pgkeel",
-            access_key=os.environ["PGKEEL_TEST_S3_ACCESS_KEY"],
-            secret_key=os.environ["PGKEEL_TEST_S3_SECRET_KEY"],
-            ca_file=os.environ["PGKEEL_TEST_S3_CA_FILE"],
-        )
-    )
-    lay_driver(server, found)
-    yield found
-    for item in list_objects(found, f"{PREFIX}/"):
-        delete_object(found, item.key)
 
 
 @pytest.fixture
@@ -173,13 +156,11 @@ def test_a_killed_drill_is_swept(bench: Bench, connection: Callable[..., psycopg
     bench.backup()
     with connection() as admin:
         running = Background(lambda: drill(bench))
-        find = f"pgrep -f '[p]g_restore .*{OURS}' | head -1"
-        wait_for(lambda: bench.server.run(find).stdout)
-        (name,) = ours(admin)
         open_to_app = "SELECT has_database_privilege('app', datname, 'CONNECT'), datconnlimit FROM pg_database WHERE datname = %s"
-        assert admin.execute(open_to_app, [name]).fetchone() == (False, 0)
-        owner = f"{GROUND}/ground-*/owner.json"
-        bench.server.run(f"kill -{signal} $(cat {owner} | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"pid\"])')")
+        with frozen(bench, "pg_restore", OURS):
+            (name,) = ours(admin)
+            assert admin.execute(open_to_app, [name]).fetchone() == (False, 0)
+            kill_drill(bench, signal)
         result = running.wait()
         assert result["failed"]
         if signal == "TERM":
@@ -187,7 +168,7 @@ def test_a_killed_drill_is_swept(bench: Bench, connection: Callable[..., psycopg
             assert ours(admin) == []
         else:
             assert ours(admin) == [name]
-            wait_for(lambda: not bench.server.run(f"{find} || true").stdout)
+            wait_for(lambda: not bench.server.run(f"pgrep -f '[p]g_restore .*{OURS}' || true").stdout)
         assert drill(bench)["verdict"] == "PASS"
         assert ours(admin) == []
     assert bench.leftovers() == []
@@ -227,14 +208,10 @@ def test_the_servers_trouble_is_not_the_backups(bench: Bench, connection: Callab
     bench.backup()
     running = Background(lambda: drill(bench))
     with connection() as admin:
-        wait_for(lambda: bench.server.run(f"pgrep -f '[p]g_restore .*{OURS}' | head -1").stdout)
-        (name,) = ours(admin)
-        wait_for(
-            lambda: admin.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND application_name = 'pg_restore'",
-                [name],
-            ).fetchall()
-        )
+        with frozen(bench, "pg_restore", OURS) as pid:
+            (name,) = ours(admin)
+            end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND application_name = 'pg_restore'"
+            wait_for(lambda: admin.execute(end, [name]).fetchall() or step(bench, pid))
         result = running.wait()
         assert result["verdict"] == "COULD NOT VERIFY", result
         assert "The server stood in the way" in result["msg"]
@@ -244,7 +221,7 @@ def test_the_servers_trouble_is_not_the_backups(bench: Bench, connection: Callab
 def test_production_keeps_its_reserve_of_disk(bench: Bench, connection: Callable[..., psycopg.Connection]) -> None:
     make_large(bench, connection, 60)
     bench.backup()
-    found = drill(bench, disk_runs_low_after_seconds=2)
+    found = drill(bench, disk_runs_low=True)
     assert found["verdict"] == "COULD NOT VERIFY", found
     assert "were left for production" in found["msg"]
     with connection() as admin:

@@ -21,16 +21,16 @@ from typing import Any
 
 import psycopg
 import pytest
-from integration.backup_bench import GROUND, PREFIX, ROOT, SIGNING_KEY, Bench, dump_key, lay_driver
-from integration.test_backup_and_drill import Background, held, wait_for
+from integration.backup_bench import GROUND, PREFIX, ROOT, SIGNING_KEY, Bench, dump_key
+from integration.holding import held, streaming
 from pgkeel.backup.keys import Shelf
 from pgkeel.backup.manifest import read_signed
 from pgkeel.backup.prune import prune
 from pgkeel.backup.retention import Policy
 from pgkeel.backup.signature import public_key_of
 from pgkeel.errors import PgkeelError
-from pgkeel.objectstore.objects import delete_object, list_objects, read_small
-from pgkeel.objectstore.store import Store, StoreAddress, open_store
+from pgkeel.objectstore.objects import read_small
+from pgkeel.objectstore.store import Store
 
 EVERYTHING = os.environ.get("PGKEEL_FAULTS") == "all"
 PART = 5 * 1024 * 1024
@@ -62,23 +62,6 @@ def steer(store: Store, what: str, body: Any = None) -> Any:
     )
     with opener.open(request, timeout=10) as answer:
         return json.load(answer)
-
-
-@pytest.fixture(scope="module")
-def store(server: Any) -> Iterator[Store]:
-    found = open_store(
-        StoreAddress(
-            endpoint=os.environ["PGKEEL_TEST_S3_ENDPOINT"],
-            bucket="pgkeel",
-            access_key=os.environ["PGKEEL_TEST_S3_ACCESS_KEY"],
-            secret_key=os.environ["PGKEEL_TEST_S3_SECRET_KEY"],
-            ca_file=os.environ["PGKEEL_TEST_S3_CA_FILE"],
-        )
-    )
-    lay_driver(server, found)
-    yield found
-    for item in list_objects(found, f"{PREFIX}/"):
-        delete_object(found, item.key)
 
 
 @pytest.fixture
@@ -213,25 +196,17 @@ def grow(bench: Bench, name: str = "") -> None:
 
 
 def struck(bench: Bench, fault: str, strike: str) -> dict[str, Any]:
-    """A row for a backup that is struck by a shell command on the server as soon as its upload has begun."""
+    """A row for a backup that a shell command on the server strikes while it uploads; ``{pg_dump}`` stands for its process."""
     before = committed(bench)
-    running = Background(bench.backup)
-    wait_for(bench.uploads)
-    bench.server.run(strike)
+    with streaming(bench) as (running, pid):
+        bench.server.run(strike.replace("{pg_dump}", pid))
     return judge(bench, fault, "while the dump is sent", before, running.wait())
-
-
-def dump_of(bench: Bench) -> str:
-    return (
-        f"for p in $(pgrep -x pg_dump); do grep -qaz '^PGDATABASE={bench.database}$' /proc/$p/environ && echo $p; done | "
-        "xargs -r kill -9"
-    )
 
 
 def test_a_killed_dump(bench: Bench) -> None:
     assert not bench.backup()["failed"]
     grow(bench)
-    row = struck(bench, "dump killed", dump_of(bench))
+    row = struck(bench, "dump killed", "kill -9 {pg_dump}")
     assert (well(row), row["outcome"]) == (True, "failed"), row
 
 
