@@ -18,7 +18,7 @@ export LAB_MIRROR_URL ?=
 lab = ansible-playbook -i localhost, playbooks/lab.yml
 names = {"lab_servers": [$(shell printf '%s' '$(1)' | sed 's/[^ ][^ ]*/"&"/g; s/ /,/g')]}
 
-.PHONY: help setup demo test lint unit browser integration molecule faults bench-backup orm-compat storm lab-up lab-down lab-ssh lock clean
+.PHONY: help setup demo test lint unit browser integration molecule faults bench-backup bench-advisor orm-compat storm lab-up lab-down lab-ssh lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -58,6 +58,9 @@ faults: $(VENV) ## Every failure of the store at every position (half an hour): 
 
 bench-backup: $(VENV) ## Backup and restore beside pg_dump|gzip|rclone and pgBackRest: build/bench/backup.json
 	@python tools/bench_backup.py
+
+bench-advisor: $(VENV) ## The advisor beside two simpler ones on four workloads: build/bench/advisor.json (BENCH_SCALE=0.2 is quicker)
+	@python tools/bench_advisor.py
 
 molecule: $(VENV) ## The scenarios, each on a server of its own
 	@python tools/run_molecule.py $(SCENARIOS)

@@ -17,6 +17,9 @@ description:
   - A changed definition is built beside the old index, exchanged with it by name in one short transaction, and the old
     one dropped concurrently; queries have an index throughout.
   - A run that was cut off at any point is mended by the next one.
+  - A rolling index holds the newest rows only. Its predicate has a literal cut-off; a run builds it anew beside the old one when
+    that has fallen behind by more than declared, and otherwise leaves it. It serves only queries whose own bound the planner can
+    compare with the cut-off, a literal or the value of a parameter, and never C(now()).
   - Indexes that back a constraint, the replica identity or CLUSTER are never dropped or replaced.
 options:
   indexes:
@@ -65,6 +68,22 @@ options:
         description: Predicate of a partial index, in SQL.
         type: str
         default: ''
+      rolling:
+        description: Hold only rows newer than a cut-off, of those that O(indexes[].where) admits.
+        type: dict
+        suboptions:
+          column:
+            description: Column of type timestamp, timestamptz or date. One without time zone is taken to hold UTC.
+            type: str
+            required: true
+          keep:
+            description: How far back, as C(30 days), C(12 hours) or C(4 weeks).
+            type: str
+            required: true
+          lag:
+            description: How far the cut-off may stay behind before the index is built anew, as a share of the period.
+            type: float
+            default: 0.1
       storage:
         description: Storage parameters, as C(fillfactor).
         type: dict
@@ -115,6 +134,10 @@ EXAMPLES = r"""
         columns: [{expression: lower(email)}]
         unique: true
         where: '"deletedAt" IS NULL'
+      - name: BehaviorLog_recent
+        table: BehaviorLog
+        columns: [userId, timestamp]
+        rolling: {column: timestamp, keep: 30 days}
 """
 
 RETURN = r"""
@@ -126,12 +149,12 @@ executed_queries:
 indexes:
   description:
     - One entry a declared index with C(name), C(schema), C(table), C(state), C(reason), C(satisfied_by), C(seconds),
-      C(estimated_bytes) (check mode, an order of magnitude) and C(size_bytes) (what was built).
+      C(estimated_bytes) (check mode, an order of magnitude), C(size_bytes) (what was built) and C(cutoff) (of a rolling one).
     - C(state) is C(ok), C(built), C(rebuilt), C(repaired), C(dropped), C(skipped), C(waiting) or C(failed).
   returned: when the declarations were accepted
   type: list
   sample: [{name: t_a_idx, schema: public, table: t, state: built, reason: '', satisfied_by: '', seconds: 0.021,
-            estimated_bytes: null, size_bytes: 16384}]
+            estimated_bytes: null, size_bytes: 16384, cutoff: ''}]
 migrations:
   description:
     - What M(prisma_migration) takes, for those indexes that are as declared, under their own name, when this has run.
@@ -168,6 +191,14 @@ INDEX_OPTIONS = {
     "unique": {"type": "bool", "default": False},
     "include": {"type": "list", "elements": "str", "default": []},
     "where": {"type": "str", "default": ""},
+    "rolling": {
+        "type": "dict",
+        "options": {
+            "column": {"type": "str", "required": True},
+            "keep": {"type": "str", "required": True},
+            "lag": {"type": "float", "default": 0.1},
+        },
+    },
     "storage": {"type": "dict", "default": {}},
     "nulls_not_distinct": {"type": "bool", "default": False},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

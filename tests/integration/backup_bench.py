@@ -126,7 +126,7 @@ def lay_driver(server: Any, store: Store) -> None:
     """The package and a small program around it, the store's authority and a folder for drills, on the server."""
     packed = subprocess.run(
         ["tar", "cz", "--exclude=__pycache__", "-C", str(ROOT / "module_utils"), "pgkeel",
-         "-C", str(ROOT / "tests" / "integration"), "backup_driver.py"],
+         "-C", str(ROOT / "tests" / "integration"), "backup_driver.py", "optimize_driver.py"],
         capture_output=True, check=True,
     ).stdout  # fmt: skip
     server.run(

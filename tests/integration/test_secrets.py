@@ -21,6 +21,7 @@ PLAYBOOKS = {
     "backup": {"backup_progress_seconds": 1},
     "backups": {},
     "restore_drill": {"backup_progress_seconds": 1},
+    "optimize": {"optimize_proof_seconds": 20},
     "status": {},
     "report": {},
     "benchmark": {

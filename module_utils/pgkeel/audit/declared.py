@@ -13,6 +13,7 @@ from ..postgres.catalog import Index, indexes
 from ..postgres.index_catalog import Definition, find_relation, read_indexes
 from ..postgres.index_declaration import IndexDeclaration, parse_declarations
 from ..postgres.index_probe import probe_definitions
+from ..postgres.index_rolling import resolve_rolling
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,9 @@ def _compare(connection: psycopg.Connection[Any], declaration: IndexDeclaration,
     if in_recovery:
         return Compared(None, {}, "a standby cannot compare definitions; its primary can")
     try:
+        present = read_indexes(connection, table.oid)
+        clauses = {index.name: index.clauses for index in present if index.valid and index.name == declaration.name}
+        declaration = resolve_rolling(connection, table.schema, table.name, declaration, clauses)
         probed = probe_definitions(connection, table, [declaration])
     except PgkeelError as error:
         return Compared(None, {}, str(error))
@@ -142,7 +146,7 @@ def _compare(connection: psycopg.Connection[Any], declaration: IndexDeclaration,
         # The primary message only: detail and context may quote data.
         reason = error.diag.message_primary or type(error).__name__
         return Compared(None, {}, f"PostgreSQL refuses the temporary copy that its definition is read from: {reason}")
-    existing = {index.name: index.definition for index in read_indexes(connection, table.oid)}
+    existing = {index.name: index.definition for index in present}
     return Compared(probed[declaration.name].definition, existing)
 
 

@@ -31,7 +31,12 @@ def _replace(match: re.Match[str]) -> str:
     return "?"
 
 
+def strip_literals(statement: str) -> str:
+    """A statement on one line, whole or cut off anywhere, with every literal replaced by ``?``, without comments."""
+    return " ".join(_TOKEN.sub(_replace, statement).split())
+
+
 def redact(statement: str) -> str:
     """A statement on one line, with every literal replaced by ``?``, without comments, cut at 300 characters."""
-    text = " ".join(_TOKEN.sub(_replace, statement).split())
+    text = strip_literals(statement)
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from ..objectstore.download import download
 from ..objectstore.errors import DamagedObjectError
 from ..objectstore.objects import read_small
 from ..objectstore.store import Store
-from ..postgres.capacity import available_bytes, capacity_for
+from ..postgres.capacity import Capacity, available_bytes, capacity_for
 from ..postgres.cgroup import read_caps
 from ..postgres.connect import Login, connect
 from ..postgres.ground_folder import require_space, sweep
@@ -45,7 +45,7 @@ from .contents import Contents, Session, read_contents
 from .control import negative_control, refusals
 from .encryption import decrypt_file, identity_of
 from .globals_sql import for_throwaway_cluster
-from .history import DrillRecord, remember
+from .history import DrillRecord, read_records, remember
 from .keys import DUMP, GLOBALS, MANIFEST, Shelf
 from .manifest import Manifest
 from .program import require_program
@@ -66,6 +66,7 @@ Running = ProvingGround | ThrowawayDatabase
 """Where the copy is: a cluster of its own, or a database in production's."""
 DISK_FULL = "No space left on device"
 LOG_LINES = 50
+HISTORY = 60
 STATEMENT_TIMEOUT = LIMITS["statement_timeout"]
 
 
@@ -313,15 +314,51 @@ def _locate(store: Store, request: DrillRequest, result: DrillResult) -> Manifes
 
 
 @contextmanager
+def restored_copy(
+    store: Store, request: DrillRequest, result: DrillResult, settings: Mapping[str, str]
+) -> Iterator[tuple[ProvingGround, Manifest]]:
+    """The newest committed backup as a running throwaway database, vacuumed and analysed, to try things on.
+
+    Its contents are not compared with the manifest: drills do that, and ``result.history`` says which backups they proved.
+    ``settings`` are added to the cluster's. ``result`` gets phases and sizes while it runs. Raises PgkeelError.
+    """
+    with result.phase("locate"):
+        sweep(request.base_dir)
+        manifest = _locate(store, request, result)
+    result.history = [found.as_dict() for found in read_records(store, request.shelf, request.verify_keys, HISTORY)]
+    with _own_cluster(request, manifest, result, settings) as running:
+        with result.phase("fetch"):
+            dump, roles = _decrypt(request, manifest, *_fetch(store, request, manifest, running.folder))
+        with _blame(running), result.phase("restore"):
+            _restore(request, manifest, running, dump, roles)
+            # Vacuumed, since index-only scans need the visibility map that a restored table does not have.
+            _analyse(request, manifest, running, "--analyze")
+        yield running, manifest
+
+
+@contextmanager
 def _prepared(request: DrillRequest, manifest: Manifest, result: DrillResult) -> Iterator[Running]:
-    begun = time.monotonic()
-    sizes = [size for size in (available_bytes(), read_caps().memory_bytes) if size is not None]
-    capacity = capacity_for(min(sizes, default=None), request.jobs)
-    if request.production is not None:
-        with shared_ground(request.production, manifest, request.base_dir, capacity, result.warnings.append) as database:
-            result.phases["prepare"] = time.monotonic() - begun
-            yield database
+    if request.production is None:
+        with _own_cluster(request, manifest, result, {}) as cluster:
+            yield cluster
         return
+    begun = time.monotonic()
+    with shared_ground(request.production, manifest, request.base_dir, _capacity(request), result.warnings.append) as database:
+        result.phases["prepare"] = time.monotonic() - begun
+        yield database
+
+
+def _capacity(request: DrillRequest) -> Capacity:
+    sizes = [size for size in (available_bytes(), read_caps().memory_bytes) if size is not None]
+    return capacity_for(min(sizes, default=None), request.jobs)
+
+
+@contextmanager
+def _own_cluster(
+    request: DrillRequest, manifest: Manifest, result: DrillResult, settings: Mapping[str, str]
+) -> Iterator[ProvingGround]:
+    begun = time.monotonic()
+    capacity = _capacity(request)
     ground = Ground(
         base_dir=request.base_dir,
         bin_dir=request.bin_dir,
@@ -331,7 +368,7 @@ def _prepared(request: DrillRequest, manifest: Manifest, result: DrillResult) ->
         shared_buffers=capacity.shared_buffers,
         maintenance_work_mem=capacity.maintenance_work_mem,
         # pg_restore and vacuumdb set none; the comparisons must not run for ever.
-        settings={"work_mem": capacity.work_mem, "statement_timeout": STATEMENT_TIMEOUT},
+        settings={"work_mem": capacity.work_mem, "statement_timeout": STATEMENT_TIMEOUT, **settings},
     )
     with proving_ground(ground) as running:
         result.phases["prepare"] = time.monotonic() - begun
@@ -417,13 +454,13 @@ def _restore(request: DrillRequest, manifest: Manifest, running: Running, dump: 
     dump.unlink()
 
 
-def _analyse(request: DrillRequest, manifest: Manifest, running: Running) -> None:
+def _analyse(request: DrillRequest, manifest: Manifest, running: Running, how: str = "--analyze-only") -> None:
     """Statistics, which a restored database must have before an application may use it."""
     login = running.login()
     _run(
         [
             str(request.bin_dir / "vacuumdb"),
-            "--analyze-only",
+            how,
             "--quiet",
             f"--jobs={request.jobs}",
             f"--dbname={make_conninfo(dbname=running.copy_of(manifest.database))}",

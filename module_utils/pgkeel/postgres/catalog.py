@@ -44,6 +44,10 @@ class Index:
     """Since the statistics began."""
     table_scans: int
     """Scans of its table, sequential or by any index, in the same time."""
+    clustered: bool = False
+    """CLUSTER puts the table in its order."""
+    idle_days: float | None = None
+    """Since its last scan; None where the statistics know of none."""
 
     def __post_init__(self) -> None:
         # PostgreSQL's arrays arrive as lists; tuples make the value hashable.
@@ -88,7 +92,9 @@ def indexes(connection: psycopg.Connection[Any]) -> tuple[Index, ...]:
                        pg_get_indexdef(i.indexrelid) AS definition,
                        coalesce(pg_relation_size(i.indexrelid), 0) AS size_bytes,
                        coalesce(s.idx_scan, 0) AS scans,
-                       coalesce(u.seq_scan, 0) + coalesce(u.idx_scan, 0) AS table_scans
+                       coalesce(u.seq_scan, 0) + coalesce(u.idx_scan, 0) AS table_scans,
+                       i.indisclustered AS clustered,
+                       extract(epoch FROM now() - s.last_idx_scan)::float8 / 86400 AS idle_days
                   FROM pg_index i
                   JOIN pg_class c ON c.oid = i.indexrelid
                   JOIN pg_class t ON t.oid = i.indrelid

@@ -10,6 +10,7 @@ from typing import Any
 from psycopg import sql
 
 from ..errors import PgkeelError
+from .index_rolling import Rolling, parse_rolling
 
 LONGEST_NAME = 63
 """Bytes; PostgreSQL cuts longer identifiers (NAMEDATALEN - 1), so that the index would not be found again."""
@@ -46,6 +47,7 @@ class IndexDeclaration:
     storage: tuple[tuple[str, str], ...] = ()
     nulls_not_distinct: bool = False
     present: bool = True
+    rolling: Rolling | None = None
 
     def describe(self) -> str:
         """The index in words, for messages."""
@@ -92,6 +94,7 @@ def _parse(raw: Mapping[str, Any]) -> IndexDeclaration:
         storage=tuple((str(key), storage_value(value)) for key, value in (raw.get("storage") or {}).items()),
         nulls_not_distinct=bool(raw.get("nulls_not_distinct")),
         present=raw.get("state", "present") != "absent",
+        rolling=parse_rolling(name, raw["rolling"]) if raw.get("rolling") else None,
     )
     if declaration.schema in {"pg_catalog", "information_schema", "pg_toast"}:
         raise PgkeelError(
@@ -99,6 +102,10 @@ def _parse(raw: Mapping[str, Any]) -> IndexDeclaration:
         )
     if declaration.present and not declaration.keys:
         raise PgkeelError(f"Index {name} is declared without columns", "List at least one column or expression")
+    if declaration.rolling and declaration.unique:
+        raise PgkeelError(
+            f"Index {name} is rolling and unique, so that older rows could repeat a key", "Declare a unique index of all rows"
+        )
     if declaration.nulls_not_distinct and not declaration.unique:
         raise PgkeelError(f"Index {name} asks for nulls_not_distinct but is not unique", "Set unique to true, or remove it")
     return declaration

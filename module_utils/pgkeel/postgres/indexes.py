@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -12,10 +12,11 @@ import psycopg
 from psycopg import sql
 
 from ..errors import PgkeelError
-from .index_catalog import find_relation, read_indexes
+from .index_catalog import ExistingIndex, Relation, find_relation, read_indexes
 from .index_declaration import IndexDeclaration
-from .index_plan import Plan, State, Step, decide, drop_index
+from .index_plan import Plan, State, Step, decide, drop_index, working_name
 from .index_probe import Probed, estimate_bytes, probe_definitions
+from .index_rolling import resolve_rolling
 
 _UNSUITED = {
     "p": "is a partitioned table, on which PostgreSQL builds no index CONCURRENTLY",
@@ -53,6 +54,7 @@ class Result:
             "seconds": round(self.seconds, 3),
             "estimated_bytes": self.estimated_bytes,
             "size_bytes": self.size_bytes,
+            "cutoff": declaration.rolling.described if declaration.rolling else "",
         }
 
 
@@ -122,20 +124,31 @@ def _plan_table(
             f"{schema}.{name} {_UNSUITED[table.kind]}; {declarations[0].name} cannot be declared on it",
             "Declare the index on a table" if table.kind != "p" else "Declare it on each partition, or create it in a migration",
         )
-    probed = probe_definitions(connection, table, [item for item in declarations if item.present])
-    _refuse_twins(declarations, probed)
     # Locks first, state afterwards: what is read then is nobody else's to change.
     ours = {item.name: _lock(connection, item) for item in declarations}
     existing = read_indexes(connection, table.oid)
+    declarations = [_resolved(connection, table, item, existing) for item in declarations]
+    probed = probe_definitions(connection, table, [item for item in declarations if item.present])
+    _refuse_twins(declarations, probed)
     declared = {item.name for item in declarations}
     plans = []
     for declaration in declarations:
         if not any(index.name == declaration.name for index in existing):
             _refuse_taken_name(connection, declaration)
-        plans.append(
-            decide(declaration, probed.get(declaration.name), existing, declared=declared, locked=ours[declaration.name])
-        )
+        plan = decide(declaration, probed.get(declaration.name), existing, declared=declared, locked=ours[declaration.name])
+        if plan.state is State.REBUILT and declaration.rolling:
+            plan = replace(plan, reason=f"{plan.reason}; its cut-off is {declaration.rolling.described}")
+        plans.append(plan)
     return plans
+
+
+def _resolved(
+    connection: psycopg.Connection[Any], table: Relation, declaration: IndexDeclaration, existing: Sequence[ExistingIndex]
+) -> IndexDeclaration:
+    # A replacement that a run built and did not swap in counts as well: its cut-off may still do.
+    names = {declaration.name, working_name("new", declaration)}
+    definitions = {index.name: index.clauses for index in existing if index.valid and index.name in names}
+    return resolve_rolling(connection, table.schema, table.name, declaration, definitions)
 
 
 def _without_table(declaration: IndexDeclaration, *, skip_missing: bool) -> Plan:

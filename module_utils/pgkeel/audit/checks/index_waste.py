@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ...postgres.catalog import Index, quoted, statistics_days
+from ...postgres.index_redundancy import beginnings, guards, repeated
 from ...report.finding import Finding, Level, Priority
 from ..context import Context
 from ..outcome import CouldNotVerify
@@ -47,11 +48,6 @@ def invalid(context: Context) -> Iterable[Finding]:
         )
 
 
-def _rank(index: Index, declared: frozenset[tuple[str, str]]) -> tuple[bool, ...]:
-    """Of several that do the same, the one with the greatest rank stays."""
-    return (index.primary, index.constraint, index.unique, index.replica_identity, (index.schema, index.name) in declared)
-
-
 @check(
     "I02",
     "No index exists twice",
@@ -62,29 +58,20 @@ def _rank(index: Index, declared: frozenset[tuple[str, str]]) -> tuple[bool, ...
 def duplicates(context: Context) -> Iterable[Finding]:
     """Indexes with the same table, method, keys, included columns and predicate; the most important one stays."""
     declared = _declared_names(context)
-    groups: dict[tuple[object, ...], list[Index]] = {}
-    for index in context.indexes():
-        if (
-            index.valid and not index.partition and not (index.constraint and not index.unique)
-        ):  # exclusion constraints differ inside
-            key = (index.schema, index.table, index.method, index.signature, index.include, index.predicate)
-            groups.setdefault(key, []).append(index)
-    for group in groups.values():
-        keeper, *copies = sorted(group, key=lambda index: _rank(index, declared), reverse=True)
-        for copy in copies:
-            yield Finding(
-                id="I02",
-                priority=Priority.P1,
-                subject=context.name(copy.schema, copy.name),
-                summary=f"Index {copy.name} on {copy.table} repeats {keeper.name}.",
-                evidence={
-                    "same_as": keeper.name,
-                    "size_bytes": copy.size_bytes,
-                    "scans": copy.scans,
-                    "definition": copy.definition,
-                },
-                remedy=_drop(copy, (copy.schema, copy.name) in declared),
-            )
+    for copy, keeper in repeated(context.indexes(), declared):
+        yield Finding(
+            id="I02",
+            priority=Priority.P1,
+            subject=context.name(copy.schema, copy.name),
+            summary=f"Index {copy.name} on {copy.table} repeats {keeper.name}.",
+            evidence={
+                "same_as": keeper.name,
+                "size_bytes": copy.size_bytes,
+                "scans": copy.scans,
+                "definition": copy.definition,
+            },
+            remedy=_drop(copy, (copy.schema, copy.name) in declared),
+        )
 
 
 @check(
@@ -97,20 +84,7 @@ def duplicates(context: Context) -> Iterable[Finding]:
 def prefixes(context: Context) -> Iterable[Finding]:
     """B-tree indexes whose keys are the first keys of another one with the same predicate."""
     declared = _declared_names(context)
-    trees = [index for index in context.indexes() if index.method == "btree" and index.valid and not index.partition]
-    for index in trees:
-        if index.unique or index.constraint or index.replica_identity or index.include:
-            continue
-        longer = [
-            other
-            for other in trees
-            if (other.schema, other.table, other.predicate) == (index.schema, index.table, index.predicate)
-            and len(other.signature) > len(index.signature)
-            and other.signature[: len(index.signature)] == index.signature
-        ]
-        if not longer:
-            continue
-        cover = min(longer, key=lambda other: (len(other.signature), other.size_bytes, other.name))
+    for index, cover in beginnings(context.indexes()):
         is_declared = (index.schema, index.name) in declared
         yield Finding(
             id="I03",
@@ -149,7 +123,7 @@ def unused(context: Context) -> Iterable[Finding]:
         and index.size_bytes >= limits.unused_index_bytes
         and index.table_scans >= limits.unused_index_table_scans
         and index.valid
-        and not (index.unique or index.constraint or index.replica_identity or index.supports_foreign_key or index.partition)
+        and not guards(index)
         and (index.schema, index.name) not in declared
     ]
     if not idle:

@@ -1,0 +1,250 @@
+"""What PostgreSQL cannot parse or plan of a pg_stat_statements text, and how it becomes a statement again.
+
+Normalising replaces constants where SQL allows nothing but a constant (``interval $1``), and gives equal constants different
+numbers (``GROUP BY date_trunc($2, t)``). Cures are casts, numbers made equal, and the statement inside a wrapper.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pglast import ast, parse_sql
+from pglast.enums import A_Expr_Kind
+from pglast.error import Error as ParseFailure
+from pglast.parser import scan
+from pglast.stream import RawStream
+
+from .tree import Tree, children, names_of, nodes
+
+LONGEST_TEXT = 100_000
+"""Characters; longer ones are machine-made lists, and parsing them would take longer than the scan may."""
+_TYPE_WORDS = frozenset(
+    [
+        "INTERVAL",
+        "TIMESTAMP",
+        "TIME",
+        "BOOLEAN_P",
+        "BIT",
+        "CHARACTER",
+        "CHAR_P",
+        "VARCHAR",
+        "NUMERIC",
+        "DECIMAL_P",
+        "DEC",
+        "FLOAT_P",
+        "REAL",
+        "INT_P",
+        "INTEGER",
+        "BIGINT",
+        "SMALLINT",
+    ]
+)
+_MOMENTS = frozenset({"now", "clock_timestamp", "statement_timestamp", "transaction_timestamp"})
+_EXTRACT = re.compile(r"\bextract\s*\(\s*\$(\d+)\s+from\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Cured:
+    """A statement that can be planned."""
+
+    sql: str
+    parameters: int
+    """``$1`` to ``$n`` occur, all of them."""
+    cures: tuple[str, ...] = ()
+    """What was done."""
+
+
+def cure(text: str) -> Cured | None:
+    """The statement in ``text`` as one that PostgreSQL can prepare; None where there is none.
+
+    A pure function. Texts beyond LONGEST_TEXT are refused.
+    """
+    if len(text) > LONGEST_TEXT:
+        return None
+    done: list[str] = []
+    sql = _EXTRACT.sub("extract(epoch FROM", text.rstrip().rstrip(";"))
+    if sql != text.rstrip().rstrip(";"):
+        done.append("extract")
+    # The parser is more lenient than PostgreSQL: it takes a parameter after a type name.
+    sql, changed = _cast_after_types(sql)
+    if changed:
+        done.append("cast")
+    try:
+        statements = parse_sql(sql)
+    except ParseFailure:
+        return None
+    if len(statements) != 1:
+        return None
+    inner = unwrapped(statements[0].stmt)
+    if inner is None:
+        return None
+    if inner is not statements[0].stmt:
+        sql = str(RawStream()(inner))
+        inner = parse_sql(sql)[0].stmt
+        done.append("unwrap")
+    equal = _equal_groups(inner)
+    intervals = _moment_offsets(inner)
+    if equal:
+        done.append("group")
+    if intervals:
+        done.append("interval")
+    sql, count = _renumbered(sql, equal, intervals)
+    return Cured(sql, count, tuple(done))
+
+
+def unwrapped(statement: Tree) -> Tree:
+    """The query inside EXPLAIN, PREPARE, COPY, DECLARE or CREATE TABLE AS; None where a utility statement holds none."""
+    while isinstance(statement, ast.ExplainStmt | ast.PrepareStmt | ast.CopyStmt | ast.DeclareCursorStmt | ast.CreateTableAsStmt):
+        statement = statement.query
+    if isinstance(statement, ast.SelectStmt):
+        return statement if statement.intoClause is None else None
+    return statement if isinstance(statement, ast.UpdateStmt | ast.DeleteStmt | ast.InsertStmt) else None
+
+
+def _cast_after_types(sql: str) -> tuple[str, bool]:
+    """``interval $1`` → ``CAST($1 AS interval)``, for every type name before a parameter."""
+    encoded = sql.encode()
+    try:
+        tokens = [token for token in scan(sql) if "COMMENT" not in token.name]
+    except ParseFailure:
+        return sql, False
+    # scan counts characters on some versions and bytes on others: text and tokens are compared to find out.
+    source: Any = sql
+    if tokens and tokens[-1].end >= len(sql):
+        source = encoded
+    pieces: list[Any] = []
+    at = 0
+    for number, token in enumerate(tokens):
+        if token.name != "PARAM" or number == 0:
+            continue
+        first = _type_start(tokens, number)
+        if first is None:
+            continue
+        kind = source[tokens[first].start : tokens[number - 1].end + 1]
+        parameter = source[token.start : token.end + 1]
+        if isinstance(source, bytes):
+            pieces += [source[at : tokens[first].start], b"CAST(" + parameter + b" AS " + kind + b")"]
+        else:
+            pieces += [source[at : tokens[first].start], f"CAST({parameter} AS {kind})"]
+        at = token.end + 1
+    if not pieces:
+        return sql, False
+    pieces.append(source[at:])
+    joined = (b"" if isinstance(source, bytes) else "").join(pieces)
+    return (joined.decode() if isinstance(joined, bytes) else joined), True
+
+
+def _type_start(tokens: list[Any], number: int) -> int | None:
+    """Index of the first token of the type name that ends right before the parameter."""
+    before = tokens[number - 1]
+    if before.name == "ZONE":
+        start = number - len(("TIMESTAMP", "WITH", "TIME", "ZONE"))
+        return start if start >= 0 and tokens[start].name in _TYPE_WORDS else None
+    if before.name == "PRECISION":
+        return number - 2
+    if before.name not in _TYPE_WORDS and before.name != "IDENT":
+        return None
+    start = number - 1
+    while start > 1 and tokens[start - 1].name == "ASCII_46":
+        start -= 2
+    return start
+
+
+def _shape(node: Tree) -> Tree:
+    """A node without positions and parameter numbers."""
+    if isinstance(node, tuple | list):
+        return tuple(_shape(item) for item in node)
+    if isinstance(node, ast.ParamRef):
+        return "$"
+    if isinstance(node, ast.Node):
+        return (
+            type(node).__name__,
+            *[_shape(getattr(node, name)) for name in getattr(node, "__slots__", ()) if "location" not in name],
+        )
+    return node
+
+
+def _equal_groups(statement: Tree) -> dict[int, int]:
+    """Parameter numbers that stood for the same constant, since an output repeats an expression of GROUP BY."""
+    equal: dict[int, int] = {}
+    for query in nodes(statement, ast.SelectStmt):
+        outer = (query.targetList, query.sortClause, query.havingClause)
+        groups = [item for item in (*(query.groupClause or ()), *(query.distinctClause or ())) if item is not None]
+        for group in groups:
+            mine = [parameter.number for parameter in nodes(group, ast.ParamRef)]
+            if not mine:
+                continue
+            _match(group, _shape(group), mine, outer, equal)
+        if query.distinctClause:
+            for item in query.sortClause or ():
+                mine = [parameter.number for parameter in nodes(item.node, ast.ParamRef)]
+                if mine:
+                    _match(item.node, _shape(item.node), mine, query.targetList, equal)
+    return equal
+
+
+def _match(group: Tree, shape: Tree, mine: list[int], node: Tree, equal: dict[int, int]) -> None:
+    for child in children(node):
+        if child is group:
+            continue
+        if isinstance(child, type(group)) and _shape(child) == shape:
+            for number, parameter in zip(mine, nodes(child, ast.ParamRef), strict=True):
+                lower, higher = sorted((_root(equal, number), _root(equal, parameter.number)))
+                if lower != higher:
+                    equal[higher] = lower
+        else:
+            _match(group, shape, mine, child, equal)
+
+
+def _root(equal: dict[int, int], number: int) -> int:
+    while number in equal:
+        number = equal[number]
+    return number
+
+
+def _moment_offsets(statement: Tree) -> set[int]:
+    """Parameters added to or taken from the present moment."""
+    found: set[int] = set()
+    for expression in nodes(statement, ast.A_Expr):
+        if expression.kind != A_Expr_Kind.AEXPR_OP or names_of(expression.name)[-1] not in {"+", "-"}:
+            continue
+        for moment, offset in ((expression.lexpr, expression.rexpr), (expression.rexpr, expression.lexpr)):
+            known = isinstance(moment, ast.SQLValueFunction) or (
+                isinstance(moment, ast.FuncCall) and names_of(moment.funcname)[-1] in _MOMENTS
+            )
+            if known and isinstance(offset, ast.ParamRef):
+                found.add(int(offset.number or 0))
+    return found
+
+
+def _renumbered(sql: str, equal: dict[int, int], intervals: set[int]) -> tuple[str, int]:
+    numbers: dict[int, int] = {}
+
+    def replace(start: int, number: int) -> str:  # noqa: ARG001 - the position is for the caller
+        new = numbers.setdefault(_root(equal, number), len(numbers) + 1)
+        return f"CAST(${new} AS interval)" if number in intervals else f"${new}"
+
+    return substituted(sql, replace), len(numbers)
+
+
+def substituted(sql: str, replace: Callable[[int, int], str]) -> str:
+    """The text with ``replace(position, number)`` in place of every ``$n``, those in strings and comments left alone."""
+    if "$" not in sql:
+        return sql
+    tokens = scan(sql)
+    source = sql.encode() if tokens and any(sql[t.start : t.start + 1] != "$" for t in tokens if t.name == "PARAM") else None
+    pieces: list[str] = []
+    at = 0
+    for token in tokens:
+        if token.name != "PARAM":
+            continue
+        whole: Any = source if source is not None else sql
+        gap, word = whole[at : token.start], whole[token.start + 1 : token.end + 1]
+        pieces += [gap.decode() if isinstance(gap, bytes) else gap, replace(token.start, int(word))]
+        at = token.end + 1
+    rest = (source if source is not None else sql)[at:]
+    pieces.append(rest.decode() if isinstance(rest, bytes) else rest)
+    return "".join(pieces)

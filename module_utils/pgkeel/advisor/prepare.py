@@ -1,0 +1,233 @@
+"""Making the statements of a workload ready on the copy: cured, understood, and with real values in place of parameters."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg
+from pglast import ast, parse_sql
+from pglast.error import Error as ParseFailure
+from pglast.stream import RawStream
+from psycopg import pq, sql
+
+from .candidates import Candidate, candidates_of
+from .cures import LONGEST_TEXT, Cured, cure, substituted
+from .facts import Catalog
+from .model import Skipped, Statement
+from .resolve import read_usage
+from .usage import Usage
+from .values import SETS, bound, chosen_values, executed, is_guess
+
+_HARMLESS = frozenset({"random", "gen_random_uuid", "clock_timestamp", "timeofday", "statement_timestamp", "uuid_generate_v4"})
+"""Volatile functions that change nothing."""
+_UNDEFINED = frozenset({"42P01", "3F000"})
+_UNTYPED = "42P18"
+MOST_CASTS = 8
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A statement that the copy can plan."""
+
+    statement: Statement
+    cured: Cured
+    usage: Usage
+    types: tuple[str, ...]
+    bound: tuple[str, ...]
+    """The statement with real values, several choices of them. It holds people's data and stays on the server."""
+    search_path: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
+    guessed: bool
+    replayable: str
+    """Empty where it may be run on the copy; else why not."""
+    arguments: str = ""
+    """Of EXECUTE, with real values: for the plan that a prepared statement gets once for all values; empty without parameters."""
+    replay: tuple[str, ...] = ()
+    """What is run there: ``bound``, or of an UPDATE or DELETE the rows that it looks for."""
+
+
+@dataclass
+class Preparation:
+    """What came of all statements."""
+
+    ready: list[Ready]
+    skipped: list[Skipped]
+    unparsed: int = 0
+
+
+def prepare(
+    session: psycopg.Connection[Any],
+    statements: Iterable[Statement],
+    catalog: Catalog,
+    examples: Mapping[int, Sequence[str]] | None = None,
+) -> Preparation:
+    """Make statements ready on the copy; those that cannot be are counted with the reason.
+
+    ``examples``: real statements by query_id, with their values, where production collects them (pg_qualstats).
+    """
+    names = _Types(session)
+    ready: list[Ready] = []
+    reasons: Counter[str] = Counter()
+    times: Counter[str] = Counter()
+    path: tuple[str, ...] = ()
+    for statement in statements:
+        found = _cured(statement, catalog)
+        if isinstance(found, str):
+            reasons[found] += 1
+            times[found] += statement.total_ms  # type: ignore[assignment]
+            continue
+        cured, usage, known = found
+        if known.search_path != path:
+            path = known.search_path
+            set_path(session, path)
+        described = _described(session, cured, names)
+        if isinstance(described, str):
+            reasons[described] += 1
+            times[described] += statement.total_ms  # type: ignore[assignment]
+            continue
+        cured, types = described
+        mine = tuple((examples or {}).get(statement.query_id, ()))
+        made = _ready(statement, cured, usage, types=types, known=known, examples=mine)
+        ready.append(made if usage.reads_only else _reading(session, made, known, names))
+    if path:
+        session.execute("RESET search_path")
+    skipped = [Skipped(reason, count, float(times[reason])) for reason, count in reasons.most_common()]
+    return Preparation(ready, skipped)
+
+
+def set_path(session: psycopg.Connection[Any], path: Sequence[str]) -> None:
+    """Where unqualified names are looked for."""
+    names = sql.SQL(", ").join(map(sql.Identifier, path)) if path else sql.SQL("''")
+    session.execute(sql.SQL("SET search_path = {}").format(names))
+
+
+def _cured(statement: Statement, catalog: Catalog) -> tuple[Cured, Usage, Catalog] | str:  # noqa: PLR0911 - a reason each
+    if len(statement.text) > LONGEST_TEXT:
+        return f"longer than {LONGEST_TEXT} characters"
+    try:
+        cured = cure(statement.text)
+        if cured is None:
+            return "a utility statement, or text that PostgreSQL's parser does not take"
+        usage = read_usage(cured.sql, catalog)
+        known = catalog
+        if usage.unknown:
+            path = home_of(usage.unknown, catalog)
+            if path is None:
+                return "about a table that is not on the copy"
+            known = replace(catalog, search_path=(path, *catalog.search_path))
+            usage = read_usage(cured.sql, known)
+            if usage.unknown:
+                return "about a table that is not on the copy"
+    except ParseFailure:
+        return "a utility statement, or text that PostgreSQL's parser does not take"
+    except RecursionError:
+        return "nested too deep"
+    if not usage.uses:
+        return "about no table of the application"
+    return cured, usage, known
+
+
+def home_of(names: Iterable[str], catalog: Catalog) -> str | None:
+    """The one schema that has all relations of these unqualified names; None where there is none, or more than one."""
+    wanted = set(names)
+    if any("." in name for name in wanted):
+        return None
+    relations = [*catalog.tables, *catalog.views]
+    schemas = [schema for schema in {schema for schema, _ in relations} if all((schema, name) in relations for name in wanted)]
+    return schemas[0] if len(schemas) == 1 else None
+
+
+def _ready(
+    statement: Statement, cured: Cured, usage: Usage, *, types: tuple[str, ...], known: Catalog, examples: tuple[str, ...]
+) -> Ready:
+    texts = list(examples[:SETS])
+    for choice in range(SETS):
+        if len(texts) < SETS and (types or not texts):
+            texts.append(bound(cured, types, chosen_values(usage, types, known, choice)))
+    return Ready(
+        statement=statement,
+        cured=cured,
+        usage=usage,
+        types=types,
+        bound=tuple(dict.fromkeys(texts)),
+        search_path=known.search_path,
+        candidates=candidates_of(usage.uses, known),
+        guessed=not examples and is_guess(usage, types, known),
+        replayable=refusal(usage, known),
+        arguments=executed(types, chosen_values(usage, types, known, 0)) if usage.reads_only else "",
+        replay=tuple(dict.fromkeys(texts)) if usage.reads_only else (),
+    )
+
+
+def _reading(session: psycopg.Connection[Any], ready: Ready, catalog: Catalog, names: _Types) -> Ready:
+    """An UPDATE or DELETE with what it looks for, so that the search at least can be replayed."""
+    text = read_form(ready.cured.sql)
+    cured = cure(text) if text else None
+    if cured is None:
+        return ready
+    usage = read_usage(cured.sql, catalog)
+    described = _described(session, cured, names)
+    reason = refusal(usage, catalog)
+    if isinstance(described, str) or reason:
+        return ready
+    cured, types = described
+    texts = [bound(cured, types, chosen_values(usage, types, catalog, choice)) for choice in range(SETS)]
+    return replace(ready, replay=tuple(dict.fromkeys(texts)), replayable="")
+
+
+def read_form(text: str) -> str:
+    """The rows that an UPDATE or DELETE of one table looks for, as a SELECT; empty where it is not that simple."""
+    node = parse_sql(text)[0].stmt
+    joined = getattr(node, "fromClause", None) or getattr(node, "usingClause", None)
+    if (
+        not isinstance(node, ast.UpdateStmt | ast.DeleteStmt)
+        or joined
+        or node.withClause
+        or not (node.whereClause and node.relation)
+    ):
+        return ""
+    return f"SELECT 1 FROM {RawStream()(node.relation)} WHERE {RawStream()(node.whereClause)}"  # noqa: S608 - printed syntax tree
+
+
+def refusal(usage: Usage, catalog: Catalog) -> str:
+    """Why a statement may not be run on the copy, not even there; empty where it may."""
+    if usage.kind != "select" or not usage.reads_only:
+        return "it writes"
+    effects = sorted((usage.functions & catalog.volatile) - _HARMLESS)
+    return f"it calls {effects[0]}, which may have effects" if effects else ""
+
+
+class _Types:
+    """Names of types by oid, asked for once."""
+
+    def __init__(self, session: psycopg.Connection[Any]) -> None:
+        self.names: dict[int, str] = dict(session.execute("SELECT oid, format_type(oid, NULL) FROM pg_type").fetchall())
+
+    def __call__(self, oid: int) -> str:
+        return self.names.get(oid, "text")
+
+
+def _described(session: psycopg.Connection[Any], cured: Cured, names: _Types) -> tuple[Cured, tuple[str, ...]] | str:
+    """Have PostgreSQL infer the parameters' types; parameters that it cannot infer are cast to text."""
+    for _ in range(MOST_CASTS):
+        result = session.pgconn.prepare(b"", cured.sql.encode())
+        if result.status == pq.ExecStatus.COMMAND_OK:
+            described = session.pgconn.describe_prepared(b"")
+            return cured, tuple(names(described.param_type(number)) for number in range(described.nparams))
+        if session.pgconn.status != pq.ConnStatus.OK:
+            raise psycopg.OperationalError("the connection to the copy was lost")
+        state = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
+        message = (result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b"").decode(errors="replace")
+        untyped = message.rpartition("$")[2] if state == _UNTYPED else ""
+        if untyped.isdigit():
+            cured = replace(cured, sql=_cast(cured.sql, int(untyped)), cures=(*cured.cures, "type"))
+            continue
+        return "about a table that is not on the copy" if state in _UNDEFINED else f"not plannable on the copy ({state})"
+    return "not plannable on the copy (untyped parameters)"
+
+
+def _cast(text: str, number: int) -> str:
+    return substituted(text, lambda _at, found: f"CAST(${found} AS text)" if found == number else f"${found}")

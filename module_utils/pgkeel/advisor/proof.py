@@ -1,0 +1,275 @@
+"""The proof: chosen indexes are built on the copy for real, and what they were meant for is run with and without them."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from ..postgres.index_declaration import IndexDeclaration, create_index
+from .candidates import Candidate
+from .facts import Catalog, Writes
+from .model import Measured
+from .prepare import Ready
+from .replay import SLOWER, Compared, Switch, changed_plans, compare, oids_of
+from .writes import WriteCost, write_cost
+
+BUILD_TIMEOUT_MS = 1_200_000
+
+
+@dataclass(frozen=True)
+class Proved:
+    """One index, measured."""
+
+    measured: Measured
+    replayed: tuple[int, ...]
+    """query_id of the statements whose plan used it."""
+    replayed_share: float
+    outside_spread: bool
+    guessed: bool
+    lost_ms: float = 0.0
+    """What writers lose within the window."""
+    saved_ms: float = 0.0
+    """What the statements that use it save within the window."""
+    together_with: tuple[str, ...] = ()
+    """Other new indexes that plans used at the same time: the figures are of both."""
+
+
+@dataclass
+class Proof:
+    """What a set of indexes came to."""
+
+    proved: dict[str, Proved] = field(default_factory=dict)
+    rejected: dict[str, str] = field(default_factory=dict)
+    """Index and reason."""
+    rejected_measures: dict[str, Measured] = field(default_factory=dict)
+    compared: dict[int, Compared] = field(default_factory=dict)
+    skipped: dict[str, int] = field(default_factory=dict)
+    """Statements that could not be replayed, by reason."""
+    rounds: int = 0
+    """How often the set was proved until nothing got slower."""
+
+
+def prove(
+    connector: Callable[[], psycopg.Connection[Any]],
+    statements: Sequence[Ready],
+    chosen: Sequence[Candidate],
+    catalog: Catalog,
+    writes: Mapping[tuple[str, str], Writes],
+    *,
+    served: Mapping[str, Sequence[int]],
+    seconds: float,
+    budget_bytes: int,
+) -> Proof:
+    """Build the indexes on the copy and replay the statements that touch their tables, the most expensive first.
+
+    ``seconds``: when they are over, what is not replayed yet stays unproved. ``served``: the query_ids that each index is meant
+    for. Where they turn out larger than ``budget_bytes`` together, the last of ``chosen`` go. An index that makes any statement
+    more than 15 % slower, or that no plan uses, is dropped and the rest is proved again. None is left on the copy.
+    """
+    deadline = time.monotonic() + seconds
+    proof = Proof()
+    with connector() as session:
+        # Named statements are the replay's own here.
+        session.prepare_threshold = None
+        sizes = _build(session, chosen, proof)
+        _keep_budget(session, chosen, sizes, budget_bytes, proof)
+        candidates = {candidate.index.name: candidate for candidate in chosen if candidate.index.name in sizes}
+        affected = _affected(statements, candidates.values(), proof)
+        todo = affected
+        while candidates:
+            proof.rounds += 1
+            switch = Switch(session, oids_of(session, [(c.index.schema, c.index.name) for c in candidates.values()]))
+            _replay(session, switch, todo, proof, deadline)
+            guilty = _culprit(proof.compared.values(), candidates)
+            if guilty is None:
+                break
+            name, why = guilty
+            measured = _measured(name, proof, sizes[name], None)
+            if measured is not None:
+                proof.rejected_measures[name] = measured
+            proof.rejected[name] = why
+            again = {query for query, found in proof.compared.items() if name in found.used}
+            _drop(session, candidates.pop(name).index)
+            todo = [ready for ready in affected if ready.statement.query_id in again]
+            for query in again:
+                del proof.compared[query]
+        for name in [name for name in candidates if not any(name in found.used for found in proof.compared.values())]:
+            late = time.monotonic() > deadline
+            proof.rejected[name] = (
+                "The time for the proof was over before it could be judged."
+                if late
+                else "Built for real, no plan of any replayed statement used it."
+            )
+            _drop(session, candidates.pop(name).index)
+        costs = _write_costs(session, candidates, statements, catalog, writes)
+        for name, candidate in candidates.items():
+            measured = _measured(name, proof, sizes[name], costs.get(candidate.table))
+            if measured is not None:
+                cost = costs.get(candidate.table)
+                rows = writes.get(candidate.table, Writes())
+                lost = 0.0 if cost is None else cost.row_ms * (rows.inserted + rows.updated) / cost.indexes
+                proof.proved[name] = _proved(
+                    name, measured, proof, statements=statements, served=served.get(name, ()), lost_ms=lost
+                )
+            _drop(session, candidate.index)
+    return proof
+
+
+def gained_ms(proof: Proof) -> float:
+    """Measured gain of the set within the window: what statements save, net of what writers lose."""
+    saved = sum(found.weight_ms * (1 - found.with_ms / found.without_ms) for found in proof.compared.values() if found.without_ms)
+    return saved - sum(proved.lost_ms for proved in proof.proved.values())
+
+
+def _build(session: psycopg.Connection[Any], chosen: Sequence[Candidate], proof: Proof) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    session.execute(f"SET statement_timeout = {BUILD_TIMEOUT_MS}")
+    for candidate in chosen:
+        index = candidate.index
+        try:
+            if candidate.needs_extension:
+                session.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(candidate.needs_extension)))
+            session.execute(
+                create_index(index, name=index.name, relation=sql.Identifier(index.schema, index.table), concurrently=False)
+            )
+            row = session.execute(
+                "SELECT pg_relation_size(%s::regclass)", (sql.Identifier(index.schema, index.name).as_string(None),)
+            ).fetchone()
+            sizes[index.name] = int(row[0]) if row else 0
+        except psycopg.Error as error:
+            if session.closed:
+                raise
+            proof.rejected[index.name] = f"PostgreSQL would not build it on the copy ({error.sqlstate})."
+    for table in sorted({candidate.table for candidate in chosen if any(key.expression for key in candidate.index.keys)}):
+        session.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*table)))
+    session.execute("RESET statement_timeout")
+    return sizes
+
+
+def _keep_budget(
+    session: psycopg.Connection[Any], chosen: Sequence[Candidate], sizes: dict[str, int], budget: int, proof: Proof
+) -> None:
+    for candidate in reversed(chosen):
+        if sum(sizes.values()) <= budget:
+            return
+        name = candidate.index.name
+        if name in sizes:
+            size = sizes.pop(name)
+            proof.rejected[name] = f"Built for real it has {size} bytes, and the set does not fit the budget of {budget} bytes."
+            _drop(session, candidate.index)
+
+
+def _drop(session: psycopg.Connection[Any], index: IndexDeclaration) -> None:
+    session.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(index.schema, index.name)))
+
+
+def _affected(statements: Sequence[Ready], candidates: Iterable[Candidate], proof: Proof) -> list[Ready]:
+    tables = {candidate.table for candidate in candidates}
+    found = []
+    for ready in sorted(statements, key=lambda ready: -ready.statement.total_ms):
+        if not any(use.table.id in tables for use in ready.usage.uses):
+            continue
+        if ready.replayable or not ready.replay:
+            reason = ready.replayable or "it writes"
+            proof.skipped[reason] = proof.skipped.get(reason, 0) + 1
+            continue
+        found.append(ready)
+    return found
+
+
+def _replay(session: psycopg.Connection[Any], switch: Switch, todo: Sequence[Ready], proof: Proof, deadline: float) -> None:
+    for changed in changed_plans(session, switch, todo):
+        if changed.texts and time.monotonic() > deadline:
+            proof.skipped["the time was over"] = proof.skipped.get("the time was over", 0) + 1
+            continue
+        found = compare(session, switch, changed)
+        if found.skipped:
+            proof.skipped[found.skipped] = proof.skipped.get(found.skipped, 0) + 1
+        proof.compared[found.query_id] = found
+
+
+def _culprit(compared: Iterable[Compared], candidates: Mapping[str, Candidate]) -> tuple[str, str] | None:
+    """An index that a slower plan uses: of several the one that saves least elsewhere."""
+    saved: dict[str, float] = defaultdict(float)
+    blamed: dict[str, tuple[float, int]] = {}
+    for found in compared:
+        for pair in found.pairs:
+            for name in pair.used & set(candidates):
+                saved[name] += (pair.without.ms - pair.with_.ms) * found.calls
+                if pair.ratio > SLOWER:
+                    blamed[name] = max(blamed.get(name, (0.0, 0)), (pair.ratio, found.query_id))
+    if not blamed:
+        return None
+    name = min(blamed, key=lambda one: (saved[one], one))
+    ratio, query = blamed[name]
+    return name, (
+        f"The planner expected it to help, and statement {query} ran {ratio:.2f} times as long with it;"
+        f" {SLOWER} is the most that may be."
+    )
+
+
+def _measured(name: str, proof: Proof, size: int, cost: WriteCost | None) -> Measured | None:
+    mine = [found for found in proof.compared.values() if name in found.used]
+    pairs = [(found, pair) for found in mine for pair in found.pairs if name in pair.used]
+    without = sum(pair.without.ms * found.calls for found, pair in pairs)
+    if not pairs or without <= 0:
+        return None
+    return Measured(
+        time_ratio=sum(pair.with_.ms * found.calls for found, pair in pairs) / without,
+        buffers_ratio=sum(pair.with_.buffers * found.calls for found, pair in pairs)
+        / max(1, sum(pair.without.buffers * found.calls for found, pair in pairs)),
+        worst_query_ratio=max(found.worst for found in mine),
+        write_ratio=1.0 if cost is None else cost.ratio,
+        bytes=size,
+        rounds=min(min(len(pair.without.times_ms), len(pair.with_.times_ms)) for _, pair in pairs),
+    )
+
+
+def _proved(
+    name: str, measured: Measured, proof: Proof, *, statements: Sequence[Ready], served: Sequence[int], lost_ms: float
+) -> Proved:
+    mine = sorted((found for found in proof.compared.values() if name in found.used), key=lambda found: -found.weight_ms)
+    weights = {ready.statement.query_id: ready.statement.total_ms for ready in statements}
+    wanted = sum(weights.get(query, 0.0) for query in served)
+    replayed = {found.query_id for found in proof.compared.values()}
+    pairs = [pair for found in mine for pair in found.pairs if name in pair.used]
+    guessed = {ready.statement.query_id for ready in statements if ready.guessed}
+    return Proved(
+        measured=measured,
+        replayed=tuple(found.query_id for found in mine),
+        replayed_share=sum(weights.get(query, 0.0) for query in served if query in replayed) / wanted if wanted else 1.0,
+        outside_spread=any(pair.ratio < 1 for pair in pairs),
+        guessed=sum(found.weight_ms for found in mine if found.query_id in guessed) > sum(found.weight_ms for found in mine) / 2,
+        lost_ms=max(0.0, lost_ms),
+        saved_ms=sum(found.weight_ms * (1 - found.with_ms / found.without_ms) for found in mine if found.without_ms),
+        together_with=tuple(sorted(set().union(*[pair.used for pair in pairs]) - {name})),
+    )
+
+
+def _write_costs(
+    session: psycopg.Connection[Any],
+    candidates: Mapping[str, Candidate],
+    statements: Sequence[Ready],
+    catalog: Catalog,
+    writes: Mapping[tuple[str, str], Writes],
+) -> dict[tuple[str, str], WriteCost]:
+    """By table: all new indexes of it together. Tables that nobody wrote to in the window are left out."""
+    by_table: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    for candidate in candidates.values():
+        by_table[candidate.table].append((candidate.index.schema, candidate.index.name))
+    costs = {}
+    for table, names in by_table.items():
+        written = writes.get(table, Writes())
+        if written.inserted + written.updated <= 0 or table not in catalog.tables:
+            continue
+        assigned = frozenset().union(*[use.assigned for ready in statements for use in ready.usage.uses if use.table.id == table])
+        found = write_cost(session, catalog.tables[table], names, written, assigned)
+        if found is not None:
+            costs[table] = found
+    return costs

@@ -1,0 +1,198 @@
+"""Values for the parameters of a statement, as production might send them: from its statistics where they speak.
+
+They are people's data. They are put into statements that run on the proving ground and never leave the server.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+
+from .cures import Cured, substituted
+from .facts import Catalog, ColumnFacts
+from .usage import Parameter, Usage
+
+SETS = 3
+"""Different choices of values for each statement."""
+# Where along the histogram, by choice.
+_PLACES = (0.5, 0.85, 0.2)
+_OPEN_RANGE = (0.9, 0.97, 0.6)
+_PAIR_WIDTH = 0.08
+_ROLE_VALUES = {
+    "limit": ("20", "50", "10"),
+    "offset": ("0", "100", "20"),
+    "date_trunc:0": ("day", "month", "hour"),
+    "date_part:0": ("day", "hour", "month"),
+    "to_char:1": ("YYYY-MM-DD", "YYYY-MM", "HH24"),
+    "timezone:0": ("UTC", "UTC", "UTC"),
+    "round:1": ("2", "0", "1"),
+    "generate_series:0": ("1", "1", "1"),
+    "generate_series:1": ("10", "20", "5"),
+}
+_TYPE_VALUES = {
+    "boolean": ("true", "false", "true"),
+    "integer": ("1", "10", "2"),
+    "bigint": ("1", "10", "2"),
+    "smallint": ("1", "10", "2"),
+    "numeric": ("1", "10", "2.5"),
+    "double precision": ("1", "10", "2.5"),
+    "real": ("1", "10", "2.5"),
+    "interval": ("30 days", "7 days", "1 day"),
+    "json": ("{}", "{}", "{}"),
+    "jsonb": ("{}", "{}", "{}"),
+    "uuid": ("00000000-0000-0000-0000-000000000000",) * SETS,
+    "date": ("2026-01-01", "2025-06-01", "2026-06-01"),
+    "tsquery": ("a", "b", "c"),
+    "regconfig": ("simple", "simple", "simple"),
+    "text[]": ("{a,b}", "{a}", "{b}"),
+}
+_TIMES = re.compile(r"^timestamp|^time\b")
+PATTERN_LETTERS = 4
+
+
+def chosen_values(usage: Usage, types: Sequence[str], catalog: Catalog, choice: int) -> tuple[str | None, ...]:
+    """One value for each of ``$1``, ``$2`` … as text, from statistics; ``choice`` below SETS selects another selection.
+
+    ``types`` are PostgreSQL's own names of the parameters' types. None stands for NULL: nothing is known of an unusual type.
+    """
+    pairs = _pairs(usage)
+    values = []
+    for number, kind in enumerate(types, 1):
+        parameter = usage.parameters.get(number, Parameter(number))
+        facts = _facts(parameter, catalog)
+        values.append(_value(parameter, kind, facts, choice=choice, pair=pairs.get(number), number=number))
+    return tuple(values)
+
+
+def is_guess(usage: Usage, types: Sequence[str], catalog: Catalog) -> bool:
+    """Whether a value had to be made up whose choice decides about the plan: a pattern, or one of an unknown column's."""
+    for number, _ in enumerate(types, 1):
+        parameter = usage.parameters.get(number, Parameter(number))
+        if parameter.role == "like" or (parameter.role in {"=", "<", ">", "any", "@>"} and _facts(parameter, catalog) is None):
+            return True
+    return False
+
+
+def bound(cured: Cured, types: Sequence[str], values: Sequence[str | None]) -> str:
+    """The statement with the values in place of its parameters, each cast to its type."""
+
+    def literal(_position: int, number: int) -> str:
+        value, kind = values[number - 1], types[number - 1]
+        if value is None:
+            return f"CAST(NULL AS {kind})"
+        escaped = value.replace("'", "''")
+        quoted = f"E'{escaped}'".replace("\\", "\\\\") if "\\" in value else f"'{escaped}'"
+        return f"CAST({quoted} AS {kind})"
+
+    return substituted(cured.sql, literal)
+
+
+def executed(types: Sequence[str], values: Sequence[str | None]) -> str:
+    """The arguments of EXECUTE, each cast to its type; empty where there are none."""
+    numbered = Cured(", ".join(f"${number}" for number in range(1, len(types) + 1)), len(types))
+    return f"({bound(numbered, types, values)})" if types else ""
+
+
+def _facts(parameter: Parameter, catalog: Catalog) -> ColumnFacts | None:
+    if parameter.table is None:
+        return None
+    table = catalog.tables.get(parameter.table)
+    return table.columns.get(parameter.column) if table else None
+
+
+def _pairs(usage: Usage) -> dict[int, str]:
+    """Parameters that bound one column from below and from above: ``low`` or ``high``."""
+    sides: dict[tuple[object, str], dict[str, list[int]]] = {}
+    for parameter in usage.parameters.values():
+        if parameter.role in {"<", ">"} and parameter.column:
+            sides.setdefault((parameter.table, parameter.column), {}).setdefault(parameter.role, []).append(parameter.number)
+    found: dict[int, str] = {}
+    for side in sides.values():
+        if {"<", ">"} <= set(side):
+            found.update(dict.fromkeys(side[">"], "low"))
+            found.update(dict.fromkeys(side["<"], "high"))
+    return found
+
+
+def _value(  # noqa: PLR0911, PLR0912 - one line a kind of parameter
+    parameter: Parameter, kind: str, facts: ColumnFacts | None, *, choice: int, pair: str | None, number: int
+) -> str | None:
+    role = parameter.role
+    if role in _ROLE_VALUES:
+        return _ROLE_VALUES[role][choice]
+    if facts is not None and (facts.bounds or facts.common):
+        if role in {"<", ">"} and kind != "interval":
+            return _range(facts, role, choice, pair)
+        if role == "like":
+            return _pattern(_typical(facts, choice, 0), choice)
+        if role == "@>" and kind == "jsonb":
+            return _part(_typical(facts, choice, 0))
+        if role == "key":
+            return _key(_typical(facts, choice, 0))
+        if role == "any" or kind.endswith("[]"):
+            return _array([_typical(facts, other, 0) for other in range(SETS)])
+        if kind == facts.type or kind in {"text", "integer", "bigint", "numeric"} or role in {"=", ""}:
+            return _typical(facts, choice, number)
+    if role == "like":
+        return ("%abc%", "abc%", "%a%")[choice]
+    if role == "key":
+        return "id"
+    if kind in _TYPE_VALUES:
+        return _TYPE_VALUES[kind][choice]
+    if _TIMES.match(kind):
+        return ("2026-01-01 00:00:00", "2025-06-01 00:00:00", "2026-06-01 00:00:00")[choice]
+    if kind.endswith("[]"):
+        return "{}"
+    return "a" if kind in {"text", "character varying", "character", "name"} else None
+
+
+def _typical(facts: ColumnFacts, choice: int, number: int) -> str:
+    """A frequent value, a usual one, and another usual one. ``number`` keeps an IN list from repeating one value."""
+    if facts.common and (choice == 0 or not facts.bounds):
+        return facts.common[(choice + number // 2) % len(facts.common) if number else min(choice, len(facts.common) - 1)]
+    return _at(facts.bounds, (_PLACES[choice] + number * 0.037) % 1.0)
+
+
+def _at(bounds: Sequence[str], place: float) -> str:
+    return bounds[min(len(bounds) - 1, int(place * len(bounds)))]
+
+
+def _range(facts: ColumnFacts, role: str, choice: int, pair: str | None) -> str:
+    bounds = facts.bounds or tuple(sorted(facts.common))
+    if pair:
+        return _at(bounds, min(0.99, _PLACES[choice] + (_PAIR_WIDTH if pair == "high" else 0)))
+    return _at(bounds, _OPEN_RANGE[choice] if role == ">" else 1 - _OPEN_RANGE[choice])
+
+
+def _pattern(text: str, choice: int) -> str:
+    letters = re.sub(r"[%_\\]", "", text)
+    middle = max(0, len(letters) // 2 - PATTERN_LETTERS // 2)
+    if choice == 1:
+        return f"{letters[: PATTERN_LETTERS + 1]}%"
+    return f"%{letters[middle : middle + PATTERN_LETTERS]}%"
+
+
+def _part(document: str) -> str:
+    """One member of a JSON document, as a query would ask for."""
+    try:
+        value = json.loads(document)
+    except ValueError:
+        return "{}"
+    if isinstance(value, dict) and value:
+        name = next((name for name, item in value.items() if isinstance(item, str | int | bool)), next(iter(value)))
+        return json.dumps({name: value[name]})
+    return json.dumps(value[:1]) if isinstance(value, list) else document
+
+
+def _key(document: str) -> str:
+    try:
+        value = json.loads(document)
+    except ValueError:
+        return "id"
+    return str(next(iter(value))) if isinstance(value, dict) and value else "id"
+
+
+def _array(values: Sequence[str]) -> str:
+    quoted = ['"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in dict.fromkeys(values)]
+    return "{" + ",".join(quoted) + "}"

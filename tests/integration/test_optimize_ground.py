@@ -1,0 +1,76 @@
+"""The advisor's logic on a real throwaway cluster: what is found out, what is survived, and how long it takes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from integration.backup_bench import DRIVER, GROUND, SERVER_PYTHON, lay_driver
+from pgkeel.objectstore.store import Store, StoreAddress, open_store
+
+
+@pytest.fixture(scope="module")
+def case(server: Any) -> Callable[..., dict[str, Any]]:
+    store: Store = open_store(
+        StoreAddress(
+            endpoint=os.environ["PGKEEL_TEST_S3_ENDPOINT"],
+            bucket="pgkeel",
+            access_key=os.environ["PGKEEL_TEST_S3_ACCESS_KEY"],
+            secret_key=os.environ["PGKEEL_TEST_S3_SECRET_KEY"],
+            ca_file=os.environ["PGKEEL_TEST_S3_CA_FILE"],
+        )
+    )
+    lay_driver(server, store)
+
+    def run(name: str, timeout: float = 300) -> dict[str, Any]:
+        command = f"cd / && exec runuser -u postgres -- {SERVER_PYTHON} {DRIVER}/optimize_driver.py {name} {GROUND}"
+        found: dict[str, Any] = json.loads(server.run(command, timeout=timeout).stdout)
+        return found
+
+    return run
+
+
+def test_an_index_that_estimates_well_and_runs_badly_is_found_out(case) -> None:
+    found = case("bad_index")
+    without, with_it = found["estimated"]
+    assert with_it < 0.7 * without, "the planner must like it, or nothing is shown"
+    assert found["bad"]["proved"] == {}
+    assert "times as long" in found["bad"]["rejected"]["event_at_idx"]
+    # The healthy one stays.
+    assert found["good"]["rejected"] == {}
+    assert found["good"]["proved"]["event_a_b_at_idx"]["time"] < 0.2
+    assert found["good"]["proved"]["event_a_b_at_idx"]["write"] > 1.0
+    assert any('("a", "b", "at")' in one["ddl"] and one["state"] == "proved" for one in found["advised"])
+    assert found["indexes_left"] == 1, "only the primary key is left on the copy"
+
+
+def test_a_server_process_that_hypopg_ends_is_survived(case) -> None:
+    found = case("crash")
+    assert found["log"], "the process must really have ended with signal 11"
+    assert found["alive"]
+    assert found["used"] == found["again"] == ["good"]
+    assert found["culprits"] == ["deadly"]
+    assert len(found["crashes"]) == 2
+
+
+def test_nearly_every_text_can_be_planned(case) -> None:
+    found = case("cures")
+    assert found["raw"] < 0.6 * found["texts"], "the texts must need a cure, or nothing is shown"
+    assert found["cured"] >= found["texts"] - 1, found["failed"]
+    assert found["with_values"] >= found["texts"] - 1, found["failed"]
+
+
+def test_sizes_are_estimated_within_a_quarter(case) -> None:
+    for row in case("sizes")["rows"]:
+        assert row["ours"] == pytest.approx(row["real"], rel=0.25), row
+
+
+@pytest.mark.skipif(not os.environ.get("PGKEEL_ADVISOR_SCAN"), reason="ten minutes: set PGKEEL_ADVISOR_SCAN=1")
+def test_five_thousand_statements(case) -> None:
+    found = case("scan", timeout=1200)
+    assert found["without_replay"]["planned"] >= 4_900
+    assert found["without_replay"]["seconds"] < 60
+    assert found["with_proof"]["seconds"] < 600

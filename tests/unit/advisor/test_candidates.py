@@ -1,0 +1,105 @@
+"""Candidate indexes: what a statement could use, and nothing that is there already."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pgkeel.advisor.candidates import Candidate, candidates_of, index_name, merged
+from pgkeel.advisor.facts import Catalog, IndexFacts
+from pgkeel.advisor.resolve import read_usage
+from pgkeel.postgres.index_declaration import IndexDeclaration, IndexKey
+from unit.advisor.shop import CATALOG, LINES, ORDERS
+
+
+def shapes(sql: str, catalog: Catalog = CATALOG) -> set[tuple]:
+    found = candidates_of(read_usage(sql, catalog).uses, catalog)
+    return {
+        (
+            c.index.method,
+            *[" ".join(filter(None, (k.column or k.expression, k.opclass, k.order))) for k in c.index.keys],
+            c.index.include,
+            c.index.where,
+        )
+        for c in found
+    }
+
+
+def btree(*keys: str, include: tuple[str, ...] = (), where: str = "") -> tuple:
+    return ("btree", *keys, include, where)
+
+
+def test_equality_before_range_before_nothing_else() -> None:
+    found = shapes('SELECT total FROM "Orders" WHERE buyer = $1 AND placed > $2')
+    assert {btree("buyer"), btree("placed"), btree("buyer", "placed"), btree("buyer", "placed", include=("total",))} <= found
+    assert btree("placed", "buyer") not in found
+
+
+def test_the_order_asked_for() -> None:
+    assert btree("buyer", "placed") in shapes('SELECT * FROM "Orders" WHERE buyer = $1 ORDER BY placed DESC LIMIT 5')
+    assert btree("buyer", "total desc", "placed") in shapes('SELECT * FROM "Orders" ORDER BY buyer, total DESC, placed')
+
+
+def test_both_orders_of_two_equalities_so_that_one_can_be_shared() -> None:
+    assert {btree("buyer", "status"), btree("status", "buyer")} <= shapes(
+        'SELECT * FROM "Orders" WHERE buyer = $1 AND status = $2'
+    )
+
+
+def test_kinds() -> None:
+    assert ("gin", "body jsonb_path_ops", (), "") in shapes('SELECT 1 FROM "Orders" WHERE body @> $1')
+    assert ("gin", "body jsonb_ops", (), "") in shapes('SELECT 1 FROM "Orders" WHERE body ? $1')
+    assert ("gin", "tags", (), "") in shapes('SELECT 1 FROM "Orders" WHERE tags && $1')
+    assert ("brin", "placed", (), "") in shapes('SELECT sum(total) FROM "Orders" WHERE placed > $1')
+    assert ("brin", "total", (), "") not in shapes('SELECT 1 FROM "Orders" WHERE total > $1')
+    assert btree("lower(note)") in shapes('SELECT 1 FROM "Orders" WHERE lower(note) = $1')
+
+
+def test_patterns() -> None:
+    anchored = shapes("SELECT 1 FROM \"Orders\" WHERE note LIKE 'abc%'")
+    assert btree("note text_pattern_ops") in anchored
+    assert not any(shape[0] == "gin" for shape in anchored)
+    assert ("gin", "note gin_trgm_ops", (), "") in shapes("SELECT 1 FROM \"Orders\" WHERE note LIKE '%abc%'")
+    assert ("gin", "note gin_trgm_ops", (), "") in shapes('SELECT 1 FROM "Orders" WHERE note ILIKE $1')
+    without = replace(CATALOG, available=frozenset())
+    assert not any(shape[0] == "gin" for shape in shapes('SELECT 1 FROM "Orders" WHERE note ILIKE $1', without))
+
+
+def test_partial_by_constants_of_a_view() -> None:
+    found = shapes("SELECT placed FROM open_orders WHERE who = $1")
+    assert btree("buyer", where="open") in found
+    assert btree("buyer", where="status = CAST('new' AS text)") in found
+
+
+def test_what_is_there_is_not_proposed() -> None:
+    assert shapes('SELECT note FROM "Orders" WHERE id = $1') == set()
+    there = replace(ORDERS, indexes=(*ORDERS.indexes, IndexFacts("i", "btree", ("buyer", "placed"), opclasses=("a", "b"))))
+    catalog = replace(CATALOG, tables={**CATALOG.tables, there.id: there})
+    found = shapes('SELECT * FROM "Orders" WHERE buyer = $1', catalog)
+    assert btree("buyer") not in found
+    invalid = replace(there, indexes=(*ORDERS.indexes, IndexFacts("i", "btree", ("buyer",), valid=False, opclasses=("a",))))
+    assert btree("buyer") in shapes('SELECT * FROM "Orders" WHERE buyer = $1', replace(CATALOG, tables={invalid.id: invalid}))
+
+
+def test_small_and_partitioned_tables_are_left_alone() -> None:
+    assert shapes("SELECT * FROM tiny WHERE x = $1") == set()
+    parted = replace(LINES, kind="p")
+    assert shapes("SELECT * FROM lines WHERE item = $1", replace(CATALOG, tables={parted.id: parted})) == set()
+
+
+def test_json_and_wide_columns_are_no_btree_keys() -> None:
+    assert not any(shape[0] == "btree" for shape in shapes('SELECT 1 FROM "Orders" WHERE body = $1'))
+
+
+def test_union_of_includes() -> None:
+    one = Candidate(IndexDeclaration("a", "t", (IndexKey("x"),), include=("p",)))
+    other = Candidate(IndexDeclaration("b", "t", (IndexKey("x"), IndexKey("y")), include=("q",)))
+    added = [c.index for c in merged([one, other]) if c.index.name not in {"a", "b"}]
+    assert [(tuple(k.column for k in index.keys), index.include) for index in added] == [(("x", "y"), ("p", "q"))]
+
+
+def test_names_are_stable_distinct_and_short_enough() -> None:
+    plain = IndexDeclaration("", "t", (IndexKey("a"), IndexKey("b")))
+    assert index_name(plain) == "t_a_b_idx"
+    long = replace(plain, table="ü" * 40)
+    assert len(index_name(long).encode()) <= 63
+    assert len({index_name(plain), index_name(replace(plain, where="x")), index_name(replace(plain, include=("c",)))}) == 3

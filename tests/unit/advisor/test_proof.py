@@ -1,0 +1,118 @@
+"""What is made of measurements: noise is no difference, and the guilty index is named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from pgkeel.advisor.candidates import Candidate
+from pgkeel.advisor.facts import Writes
+from pgkeel.advisor.prepare import home_of, read_form, refusal
+from pgkeel.advisor.prices import index_bytes, price_of
+from pgkeel.advisor.proof import Proof, _culprit, _measured, gained_ms
+from pgkeel.advisor.replay import Compared, Pair, Run
+from pgkeel.advisor.resolve import read_usage
+from pgkeel.postgres.index_declaration import IndexDeclaration, IndexKey
+from unit.advisor.shop import CATALOG, ORDERS
+
+
+def pair(without: float, with_: float, *used: str, buffers: tuple[int, int] = (100, 10), spread: float = 0.0) -> Pair:
+    def run(middle: float, pages: int) -> Run:
+        return Run(tuple(middle + step * spread for step in (-1, -0.5, 0, 0.5, 1)), pages)
+
+    return Pair(run(without, buffers[0]), run(with_, buffers[1]), frozenset(used))
+
+
+@pytest.mark.parametrize(
+    ("one", "ratio"),
+    [
+        (pair(10, 5, "i"), 0.5),
+        (pair(10, 12, "i"), 1.2),
+        (pair(0.10, 0.14, "i"), 1.0),
+        (pair(10, 12, "i", spread=4), 1.0),
+        (pair(10, 30, "i", spread=4), 3.0),
+    ],
+)
+def test_a_ratio_is_told_only_beyond_noise(one: Pair, ratio: float) -> None:
+    assert one.ratio == pytest.approx(ratio)
+
+
+def compared(query: int, *pairs: Pair, calls: int = 10, weight: float = 100.0) -> Compared:
+    return Compared(query, calls, weight, list(pairs))
+
+
+CANDIDATES = {name: Candidate(IndexDeclaration(name, "t", (IndexKey("a"),))) for name in ("good", "bad", "both")}
+
+
+def test_nobody_is_blamed_for_what_got_faster_or_a_little_slower() -> None:
+    assert _culprit([compared(1, pair(10, 5, "good")), compared(2, pair(10, 11.4, "good"))], CANDIDATES) is None
+
+
+def test_of_two_in_a_slower_plan_the_one_that_saves_less_goes() -> None:
+    found = _culprit([compared(1, pair(10, 1, "good")), compared(2, pair(10, 20, "good", "bad"))], CANDIDATES)
+    assert found is not None
+    assert found[0] == "bad"
+    assert "statement 2 ran 2.00 times as long" in found[1]
+
+
+def test_one_bad_value_is_enough() -> None:
+    found = _culprit([compared(1, pair(10, 1, "bad"), pair(10, 13, "bad"))], CANDIDATES)
+    assert found is not None
+    assert found[0] == "bad"
+
+
+def test_measured_by_calls() -> None:
+    proof = Proof(compared={1: compared(1, pair(10, 5, "good"), calls=9), 2: compared(2, pair(10, 11, "good"), calls=1)})
+    found = _measured("good", proof, 8192, None)
+    assert found is not None
+    assert found.time_ratio == pytest.approx((9 * 5 + 11) / 100)
+    assert (found.worst_query_ratio, found.write_ratio, found.bytes, found.rounds) == (pytest.approx(1.1), 1.0, 8192, 5)
+    assert _measured("bad", proof, 8192, None) is None
+
+
+def test_a_set_gains_what_statements_save() -> None:
+    assert gained_ms(Proof(compared={1: compared(1, pair(10, 2, "good")), 2: compared(2)})) == pytest.approx(80)
+
+
+def test_what_may_be_run_on_the_copy() -> None:
+    assert refusal(read_usage('SELECT now(), random() FROM "Orders"', CATALOG), CATALOG) == ""
+    assert "pg_sleep" in refusal(read_usage('SELECT pg_sleep(1) FROM "Orders"', CATALOG), CATALOG)
+    assert refusal(read_usage('DELETE FROM "Orders"', CATALOG), CATALOG) == "it writes"
+    assert refusal(read_usage("WITH x AS (DELETE FROM lines RETURNING 1) SELECT 1 FROM x", CATALOG), CATALOG) == "it writes"
+    hidden = replace(CATALOG, views={("public", "v"): "SELECT nextval('s'::regclass) AS n, id FROM lines"})
+    assert "nextval" in refusal(read_usage("SELECT n FROM v", hidden), hidden)
+
+
+def test_the_search_of_a_write() -> None:
+    assert read_form('UPDATE "Orders" o SET total = $1 WHERE o.buyer = $2') == 'SELECT 1 FROM "Orders" AS o WHERE o.buyer = $2'
+    assert read_form("DELETE FROM lines WHERE item = $1") == "SELECT 1 FROM lines WHERE item = $1"
+    assert read_form("DELETE FROM lines USING stock.item i WHERE i.id = item") == ""
+    assert read_form("INSERT INTO lines VALUES ($1)") == ""
+
+
+def test_the_one_schema_that_has_all_the_names() -> None:
+    assert home_of({"item"}, CATALOG) == "stock"
+    assert home_of({"item", "lines"}, CATALOG) is None
+    assert home_of({"nowhere"}, CATALOG) is None
+    twice = replace(CATALOG, tables={**CATALOG.tables, ("other", "item"): CATALOG.tables["stock", "item"]})
+    assert home_of({"item"}, twice) is None
+
+
+def test_repeated_keys_are_small_and_includes_are_not() -> None:
+    def size(*keys: str, include: tuple[str, ...] = (), method: str = "btree") -> int:
+        return index_bytes(IndexDeclaration("i", "Orders", tuple(map(IndexKey, keys)), method=method, include=include), ORDERS)
+
+    assert size("status") < size("buyer") < size("id") <= size("id", "buyer")
+    assert size("status", include=("total",)) > 2 * size("status")
+    assert size("placed", method="brin") < 100_000
+
+
+def test_writing_costs_more_where_an_update_changes_the_index() -> None:
+    writes = Writes(updated=1000, updated_hot=1000)
+
+    def cost(*assigned: str) -> float:
+        index = IndexDeclaration("i", "Orders", (IndexKey("status"),))
+        return price_of(index, ORDERS, writes, frozenset(assigned)).write_ms
+
+    assert cost("total") == 0
+    assert cost("status") > 0
