@@ -201,7 +201,7 @@ try:
         summary,
     )
     from ansible.module_utils.pgkeel.backup.arguments import shelf_of, store_of, verify_keys_of
-    from ansible.module_utils.pgkeel.backup.drill import DrillRequest
+    from ansible.module_utils.pgkeel.backup.drill_request import DrillRequest
     from ansible.module_utils.pgkeel.errors import PgkeelError
     from ansible.module_utils.pgkeel.postgres.connect import Login
 

@@ -210,7 +210,9 @@ from ansible.module_utils.pgkeel.postgres.arguments import CONNECTION_ARGUMENTS
 try:
     from ansible.module_utils.pgkeel.backup.arguments import require_own_values, shelf_of, store_of, verify_keys_of
     from ansible.module_utils.pgkeel.backup.assertions import Assertion
-    from ansible.module_utils.pgkeel.backup.drill import DrillRequest, DrillResult, check_drill, run_drill
+    from ansible.module_utils.pgkeel.backup.drill import check_drill, run_drill
+    from ansible.module_utils.pgkeel.backup.drill_request import DrillRequest
+    from ansible.module_utils.pgkeel.backup.drill_result import DrillResult
     from ansible.module_utils.pgkeel.backup.progress import Progress
     from ansible.module_utils.pgkeel.backup.push import tell
     from ansible.module_utils.pgkeel.errors import PgkeelError

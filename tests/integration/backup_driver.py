@@ -13,7 +13,9 @@ from pathlib import Path
 from pgkeel.backup import arguments, shared_server
 from pgkeel.backup.arguments import policy_of, shelf_of, verify_keys_of
 from pgkeel.backup.assertions import Assertion
-from pgkeel.backup.drill import DrillRequest, DrillResult, run_drill
+from pgkeel.backup.drill import run_drill
+from pgkeel.backup.drill_request import DrillRequest
+from pgkeel.backup.drill_result import DrillResult
 from pgkeel.backup.run import BackupRequest, take_backup
 from pgkeel.errors import PgkeelError
 from pgkeel.objectstore import store as store_module

@@ -59,6 +59,7 @@ def test_a_good_backup_passes_and_nothing_else_is_touched(bench: Bench, connecti
         assert state(admin) == before
     assert proved["verdict"] == "PASS", proved
     assert proved["backup_id"] == taken["backup_id"]
+    assert [(one["verdict"], one["target"]) for one in proved["history"]] == [("PASS", "database")]
     assert {check["name"] for check in proved["checks"]} == ALL_CHECKS
     assert (proved["tables_compared"], proved["rows_compared"]) == (TABLES, ROWS)
     assert proved["negative_control"]["detected"] is True

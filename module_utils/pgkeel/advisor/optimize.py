@@ -10,8 +10,11 @@ from typing import Any
 
 import psycopg
 
-from ..backup.drill import DrillRequest, DrillResult, check_drill, restored_copy
+from ..backup.drill import check_drill
+from ..backup.drill_request import DrillRequest
+from ..backup.drill_result import DrillResult
 from ..backup.manifest import Manifest
+from ..backup.restore import restored_copy
 from ..errors import PgkeelError
 from ..objectstore.store import Store
 from ..postgres.connect import Login, connect

@@ -34,6 +34,8 @@ class DrillRecord:
     phases: dict[str, float]
     rows_compared: int
     database_bytes: int
+    target: str = "cluster"
+    """Where the copy was: in a cluster of its own, or in a database of production's; records of old do not say it."""
 
     def as_dict(self) -> dict[str, Any]:
         """A JSON-serialisable mapping."""
@@ -63,7 +65,14 @@ def read_records(store: Store, shelf: Shelf, verify_keys: Iterable[str], last: i
             value = json.loads(verify(read_small(store, key), KIND, keys))
         except SignatureError:
             continue
-        value["time"] = datetime.strptime(value["time"], TIME).replace(tzinfo=UTC)
-        if value["database"] == shelf.database:
-            records.append(DrillRecord(**value))
+        record = record_of(value)
+        if record.database == shelf.database:
+            records.append(record)
     return records
+
+
+def record_of(value: dict[str, Any]) -> DrillRecord:
+    """What ``as_dict`` gave; one of a newer pgkeel may say more."""
+    known = {field.name for field in dataclasses.fields(DrillRecord)}
+    given = {name: one for name, one in value.items() if name in known}
+    return DrillRecord(**{**given, "time": datetime.strptime(value["time"], TIME).replace(tzinfo=UTC)})

@@ -179,7 +179,7 @@ def _decoded(kind: Any, value: Any, path: str) -> Any:  # noqa: ANN401 - by the 
         if not isinstance(value, dict) or set(value) != set(fields):
             odd = sorted(set(value) ^ set(fields)) if isinstance(value, dict) else []
             raise ValueError(f"{path} is missing or has unexpected fields: {', '.join(odd) or 'it is not an object'}")
-        return kind(**{name: _decoded(fields[name], value[name], f"{path}.{name}") for name in fields})  # type: ignore[operator]
+        return kind(**{name: _decoded(fields[name], value[name], f"{path}.{name}") for name in fields})  # type: ignore[operator]  # it is a class
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is tuple:
         if not isinstance(value, list):

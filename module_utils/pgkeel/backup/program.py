@@ -66,7 +66,7 @@ class Streaming:
     def readinto(self, buffer: memoryview, /) -> int | None:
         """Some of its output; 0 at the end."""
         assert self.process.stdout is not None  # noqa: S101 - opened as a pipe above
-        return self.process.stdout.readinto(buffer)  # type: ignore[attr-defined,no-any-return]
+        return self.process.stdout.readinto(buffer)  # type: ignore[attr-defined,no-any-return]  # IO[bytes], and raw
 
     def finish(self) -> tuple[str, ...]:
         """Wait for its end and return its warnings. Raises PgkeelError when it failed in any way."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pgkeel.backup.check import Check, Verdict, overall
 from pgkeel.backup.compare import compare, compare_locale, compare_sequences, compare_tables
 from pgkeel.backup.contents import Contents, MaterializedView, Sequence, TableContent
-from pgkeel.backup.drill import DrillResult
+from pgkeel.backup.drill_result import DrillResult
 from pgkeel.postgres.proving_ground import Locale
 
 A = Contents(

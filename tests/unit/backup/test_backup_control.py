@@ -7,7 +7,8 @@ import base64
 import pytest
 from pgkeel.backup import control
 from pgkeel.backup.control import refusals
-from pgkeel.backup.drill import DrillRequest, DrillResult, check_budgets
+from pgkeel.backup.drill_request import DrillRequest
+from pgkeel.backup.drill_result import DrillResult, check_budgets
 from pgkeel.backup.encryption import encrypt, make_identity, recipient_of
 from pgkeel.backup.keys import Shelf
 from pgkeel.backup.manifest import KIND

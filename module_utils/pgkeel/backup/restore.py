@@ -1,0 +1,285 @@
+"""The newest committed backup becomes a running database, in a cluster of its own or in production's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from ..errors import PgkeelError
+from ..objectstore.download import download
+from ..objectstore.store import Store
+from ..postgres.capacity import Capacity, available_bytes, capacity_for
+from ..postgres.cgroup import read_caps
+from ..postgres.connect import connect
+from ..postgres.ground_folder import require_space, sweep
+from ..postgres.interruption import InterruptedRunError
+from ..postgres.proving_ground import (
+    BASE_BYTES,
+    Ground,
+    ProvingGround,
+    clean_environment,
+    create_database,
+    dying_with_us,
+    proving_ground,
+    yielding,
+)
+from ..postgres.throwaway_database import LIMITS, ThrowawayDatabase
+from .catalogue import newest, read_catalogue
+from .check import Check, Verdict
+from .drill_request import DrillRequest
+from .drill_result import DrillResult
+from .encryption import decrypt_file, identity_of
+from .globals_sql import for_throwaway_cluster
+from .history import read_records
+from .keys import DUMP, GLOBALS
+from .manifest import Manifest
+from .program import require_program
+from .progress import Amount
+from .shared_server import NOT_VERIFIED, check_server, shared_ground
+
+Running = ProvingGround | ThrowawayDatabase
+"""Where the copy is: a cluster of its own, or a database in production's."""
+DISK_FULL = "No space left on device"
+LOG_LINES = 50
+HISTORY = 60
+STATEMENT_TIMEOUT = LIMITS["statement_timeout"]
+
+
+class RestoreFailedError(PgkeelError):
+    """The backup itself could not be restored."""
+
+
+def locate(store: Store, request: DrillRequest, result: DrillResult) -> Manifest:
+    """The backup that would be restored, once everything that must hold does; nothing is restored. Raises PgkeelError."""
+    for program in ("pg_restore", "psql", "pg_amcheck"):
+        require_program(request.bin_dir, program)
+    identity_of(request.identity)
+    catalogue = read_catalogue(store, request.shelf, request.verify_keys)
+    if catalogue.refused:
+        result.checks.append(Check("manifests", Verdict.FAIL, " ".join(catalogue.refused)))
+    manifest = newest(catalogue.manifests)
+    if manifest is None:
+        raise PgkeelError(
+            f"There is no committed backup below {request.shelf.folder} in bucket {store.bucket!r}",
+            "Run the backup first, or correct prefix, server name and database",
+        )
+    if not catalogue.refused:
+        result.checks.append(
+            Check(
+                "manifests", Verdict.PASS, f"{len(catalogue.manifests)} committed backups, the newest of {manifest.snapshot_time}"
+            )
+        )
+    result.backup_id = manifest.run_id
+    result.database_bytes = manifest.database_bytes
+    result.dump_bytes = manifest.dump.bytes
+    result.rpo_seconds = (datetime.now(UTC) - manifest.snapshot_time).total_seconds()
+    if request.production is not None:
+        result.not_verified = [dict(item) for item in NOT_VERIFIED]
+        check_server(request.production, manifest, request.base_dir, request.space_factor, request.jobs)
+        return manifest
+    require_space(request.base_dir, int(manifest.database_bytes * request.space_factor) + 2 * manifest.dump.bytes + BASE_BYTES)
+    return manifest
+
+
+@contextmanager
+def restored_copy(
+    store: Store, request: DrillRequest, result: DrillResult, settings: Mapping[str, str]
+) -> Iterator[tuple[ProvingGround, Manifest]]:
+    """The newest committed backup as a running throwaway database, vacuumed and analysed, to try things on.
+
+    Its contents are not compared with the manifest: drills do that, and ``result.history`` says which backups they proved.
+    ``settings`` are added to the cluster's. ``result`` gets phases and sizes while it runs. Raises PgkeelError.
+    """
+    with result.phase("locate"):
+        sweep(request.base_dir)
+        manifest = locate(store, request, result)
+    result.history = [found.as_dict() for found in read_records(store, request.shelf, request.verify_keys, HISTORY)]
+    with _own_cluster(request, manifest, result, settings) as running:
+        with result.phase("fetch"):
+            dump, roles = decrypt(request, manifest, *fetch(store, request, manifest, running.folder))
+        with blamed(running), result.phase("restore"):
+            restore(request, manifest, running, dump, roles)
+            # Vacuumed, since index-only scans need the visibility map that a restored table does not have.
+            analyse(request, manifest, running, "--analyze")
+        yield running, manifest
+
+
+@contextmanager
+def prepared(request: DrillRequest, manifest: Manifest, result: DrillResult) -> Iterator[Running]:
+    """A place for the copy, gone afterwards. Raises PgkeelError."""
+    if request.production is None:
+        with _own_cluster(request, manifest, result, {}) as cluster:
+            yield cluster
+        return
+    begun = time.monotonic()
+    with shared_ground(request.production, manifest, request.base_dir, _capacity(request), result.warnings.append) as database:
+        result.phases["prepare"] = time.monotonic() - begun
+        yield database
+
+
+def _capacity(request: DrillRequest) -> Capacity:
+    sizes = [size for size in (available_bytes(), read_caps().memory_bytes) if size is not None]
+    return capacity_for(min(sizes, default=None), request.jobs)
+
+
+@contextmanager
+def _own_cluster(
+    request: DrillRequest, manifest: Manifest, result: DrillResult, settings: Mapping[str, str]
+) -> Iterator[ProvingGround]:
+    begun = time.monotonic()
+    capacity = _capacity(request)
+    ground = Ground(
+        base_dir=request.base_dir,
+        bin_dir=request.bin_dir,
+        superuser=manifest.server.superuser,
+        locale=manifest.locale,
+        preload_libraries=manifest.server.shared_preload_libraries,
+        shared_buffers=capacity.shared_buffers,
+        maintenance_work_mem=capacity.maintenance_work_mem,
+        # pg_restore and vacuumdb set none; the comparisons must not run for ever.
+        settings={"work_mem": capacity.work_mem, "statement_timeout": STATEMENT_TIMEOUT, **settings},
+    )
+    with proving_ground(ground) as running:
+        result.phases["prepare"] = time.monotonic() - begun
+        yield running
+
+
+def fetch(store: Store, request: DrillRequest, manifest: Manifest, folder: Path) -> tuple[Path, Path]:
+    """Dump and roles as they are stored, encrypted. Raises StoreError, DamagedObjectError where they are not what was sent."""
+    dump, roles = folder / DUMP, folder / GLOBALS
+    for target, name, stored in ((roles, GLOBALS, manifest.globals), (dump, DUMP, manifest.dump)):
+        key = request.shelf.key(manifest.run_id, name)
+        download(store, key, target, expected_bytes=stored.bytes, expected_sha256=stored.sha256)
+    return dump, roles
+
+
+def decrypt(request: DrillRequest, manifest: Manifest, dump: Path, roles: Path) -> tuple[Path, Path]:
+    """Both files decrypted beside themselves; the encrypted dump goes at once, for the disk's sake."""
+    clear = [path.with_suffix("") for path in (dump, roles)]
+    for sealed, target, stored in ((dump, clear[0], manifest.dump), (roles, clear[1], manifest.globals)):
+        decrypt_file(sealed, target, request.identity, stored.plain)
+        sealed.unlink()
+    return clear[0], clear[1]
+
+
+@contextmanager
+def blamed(running: Running) -> Iterator[None]:
+    """A full disk or a server that was killed is not the backup's fault."""
+    try:
+        yield
+    except (PgkeelError, psycopg.Error) as error:
+        if isinstance(running, ThrowawayDatabase):
+            if isinstance(error, InterruptedRunError) or not running.is_server_trouble(str(error)):
+                raise
+            raise PgkeelError(
+                f"The server stood in the way: {str(error).strip().splitlines()[0]}",
+                "See the server's log and its free disk, then run it again",
+            ) from error
+        if DISK_FULL in str(error) or DISK_FULL in running.log_tail(LOG_LINES):
+            raise PgkeelError(
+                f"The disk is full: {running.folder.parent} is too small for the restored copy",
+                "Free space there, or give the drill a directory on a larger disk",
+            ) from error
+        if not running.alive:
+            raise PgkeelError(
+                "The throwaway server ended in the middle of the drill",
+                "Check free memory and the kernel's log, then run it again",
+            ) from error
+        if isinstance(error, psycopg.Error):
+            raise PgkeelError(
+                f"The restored copy could not be read: {str(error).strip().splitlines()[0]}", "Run it again"
+            ) from error
+        raise
+
+
+def restore(request: DrillRequest, manifest: Manifest, running: Running, dump: Path, roles: Path) -> None:
+    """Roles, then the dump, which is gone afterwards. Raises RestoreFailedError."""
+    login = running.login()
+    environment = {**clean_environment(), "PGHOST": login.host, "PGPORT": str(login.port), "PGUSER": login.user}
+    if isinstance(running, ProvingGround):
+        script = for_throwaway_cluster(roles.read_text(encoding="utf-8"), manifest.server.superuser)
+        _run(
+            [str(request.bin_dir / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "postgres"],
+            {**environment, "PGCLIENTENCODING": "UTF8"},
+            "the roles (globals.sql)",
+            script,
+        )
+        create_database(running, manifest.database, manifest.locale)
+    target = make_conninfo(dbname=running.copy_of(manifest.database))
+    _run(
+        [
+            str(request.bin_dir / "pg_restore"),
+            f"--jobs={request.jobs}",
+            "--exit-on-error",
+            # Their directories are production's.
+            "--no-tablespaces",
+            # A restored subscription must not disturb its publisher.
+            "--no-subscriptions",
+            "--no-password",
+            f"--dbname={target}",
+            str(dump),
+        ],
+        environment,
+        "the dump",
+    )
+    dump.unlink()
+
+
+def analyse(request: DrillRequest, manifest: Manifest, running: Running, how: str = "--analyze-only") -> None:
+    """Statistics, which a restored database must have before an application may use it."""
+    login = running.login()
+    _run(
+        [
+            str(request.bin_dir / "vacuumdb"),
+            how,
+            "--quiet",
+            f"--jobs={request.jobs}",
+            f"--dbname={make_conninfo(dbname=running.copy_of(manifest.database))}",
+        ],
+        {**clean_environment(), "PGHOST": login.host, "PGPORT": str(login.port), "PGUSER": login.user},
+        "the planner's statistics",
+    )
+
+
+def _run(command: list[str], environment: dict[str, str], what: str, stdin: str = "") -> None:
+    program = os.path.basename(command[0])
+    done = subprocess.run(
+        dying_with_us(yielding(10, command)),
+        env=environment,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        telling = [line for line in lines if "error" in line.lower() or DISK_FULL in line] or lines
+        raise RestoreFailedError(
+            f"{what} could not be restored: {program} exited with {done.returncode}: {'; '.join(telling[:3])[:800]}",
+            "Take a new backup now, and keep this one to find out why",
+        )
+
+
+def measured(phase: str, manifest: Manifest, running: Running) -> Amount | None:
+    """How much of a phase is done, as far as it shows from outside."""
+    if phase == "fetch":
+        return Amount((running.folder / DUMP).stat().st_size, manifest.dump.bytes)
+    if phase == "decrypt":
+        return Amount((running.folder / DUMP).with_suffix("").stat().st_size, manifest.dump.plain.bytes)
+    if phase != "restore":
+        return None
+    with connect(running.login("postgres")) as session:
+        row = session.execute(
+            "SELECT pg_catalog.pg_database_size(oid) FROM pg_catalog.pg_database WHERE datname = %s",
+            [running.copy_of(manifest.database)],
+        ).fetchone()
+    return None if row is None else Amount(int(row[0]), manifest.database_bytes)
