@@ -32,7 +32,7 @@ demo: $(VENV) ## The whole main job on a fresh lab server; ends with a table and
 	@python tools/demo.py
 
 test: $(VENV) ## Everything that CI checks
-	@python tools/run_tests.py lint unit browser integration molecule
+	@python tools/run_tests.py lint unit browser molecule integration-first integration-second
 
 lint: $(VENV) ## ruff, mypy, yamllint, ansible-lint
 	ruff check .

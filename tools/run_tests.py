@@ -1,6 +1,7 @@
 """Run the parts of `make test`: two lanes beside each other, for most of what a test does is wait for a server.
 
-The whole output of each part is in build/test/PART.log; of a part that failed, the end is shown. The lab is taken down at the end
+A part is a target of the Makefile; a word behind a dash says which half of it, see integration.py.
+The whole output of each is in build/test/PART.log; of a part that failed, the end is shown. The lab is taken down at the end
 where it was not up before.
 """
 
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from lab_inventory import ROOT, lab, read_lab
 
 OUT = ROOT / "build" / "test"
-SLOW = ("integration",)
+SLOW = ("integration-first",)
 """The first lane; everything else is the second."""
 
 
@@ -32,14 +33,15 @@ class Outcome:
 
 def run(part: str) -> Outcome:
     """Run one part, its output into its log."""
+    target, _, half = part.partition("-")
     log = OUT / f"{part}.log"
     print(f"--- {part} started", flush=True)
     started = time.monotonic()
     with log.open("wb") as out:
         status = subprocess.run(
-            ["make", part],
+            ["make", target],
             cwd=ROOT,
-            env={**os.environ, "PGKEEL_KEEP_LAB": "1"},
+            env={**os.environ, "PGKEEL_KEEP_LAB": "1", "PGKEEL_TEST_HALF": half},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
@@ -72,11 +74,11 @@ def main(parts: list[str]) -> int:
         thread.join()
     if not had_lab:
         lab("down")
-    print("\npart           result   seconds")
+    print("\npart                result   seconds")
     for outcome in sorted(outcomes, key=lambda one: parts.index(one.part)):
-        print(f"{outcome.part:<14} {'passed' if outcome.status == 0 else 'FAILED':<8} {outcome.seconds:7.0f}")
+        print(f"{outcome.part:<19} {'passed' if outcome.status == 0 else 'FAILED':<8} {outcome.seconds:7.0f}")
     passed = sum(outcome.status == 0 for outcome in outcomes)
-    print(f"{'together':<23} {time.monotonic() - started:7.0f}")
+    print(f"{'together':<28} {time.monotonic() - started:7.0f}")
     print(f"{passed} passed, {len(outcomes) - passed} failed")
     return 0 if passed == len(parts) else 1
 
