@@ -88,7 +88,7 @@ def main() -> int:
         print(
             f"{row['workload']:12} {row['method']:14} {row['total_before_s']:9.3f} s -> {row['total_after_s']:9.3f} s"
             f" {row['bytes'] / 2**20:8.1f} MiB of {row['budget_bytes'] / 2**20:.1f}, advised in {row['advise_s']:6.1f} s,"
-            f" {row['regressions']} slower, {row['slower_writes']} writes slower{mark}"
+            f" {row['regressions']} slower, worst {row['worst_query_change']:+.0%}, {row['slower_writes']} writes slower{mark}"
         )
     print(f"{time.monotonic() - begun:.0f} s; {path}")
     return 1 if missed else 0

@@ -15,8 +15,9 @@ from ..postgres.index_declaration import IndexDeclaration, create_index
 from .candidates import Candidate
 from .facts import Catalog, Writes
 from .model import Measured
+from .plan_changes import Switch, changed_plans
 from .prepare import Ready
-from .replay import SLOWER, Compared, Switch, changed_plans, compare, oids_of
+from .replay import SLOWER, Compared, compare, oids_of
 from .writes import WriteCost, write_cost
 
 BUILD_TIMEOUT_MS = 1_200_000
@@ -185,7 +186,7 @@ def _affected(statements: Sequence[Ready], candidates: Iterable[Candidate], proo
 
 def _replay(session: psycopg.Connection[Any], switch: Switch, todo: Sequence[Ready], proof: Proof, deadline: float) -> None:
     for changed in changed_plans(session, switch, todo):
-        if changed.texts and time.monotonic() > deadline:
+        if changed.draws and time.monotonic() > deadline:
             proof.skipped["the time was over"] = proof.skipped.get("the time was over", 0) + 1
             continue
         found = compare(session, switch, changed)
@@ -197,17 +198,22 @@ def _replay(session: psycopg.Connection[Any], switch: Switch, todo: Sequence[Rea
 def _culprit(compared: Iterable[Compared], candidates: Mapping[str, Candidate]) -> tuple[str, str] | None:
     """An index that a slower plan uses: of several the one that saves least elsewhere."""
     saved: dict[str, float] = defaultdict(float)
-    blamed: dict[str, tuple[float, int]] = {}
+    blamed: dict[str, tuple[float, int, float]] = {}
     for found in compared:
         for pair in found.pairs:
             for name in pair.used & set(candidates):
                 saved[name] += (pair.without.ms - pair.with_.ms) * found.calls
-                if pair.ratio > SLOWER:
-                    blamed[name] = max(blamed.get(name, (0.0, 0)), (pair.ratio, found.query_id))
+                if pair.ratio > SLOWER or pair.unsteady:
+                    blamed[name] = max(blamed.get(name, (0.0, 0, 0.0)), (pair.ratio, found.query_id, pair.surprise))
     if not blamed:
         return None
     name = min(blamed, key=lambda one: (saved[one], one))
-    ratio, query = blamed[name]
+    ratio, query, surprise = blamed[name]
+    if ratio <= SLOWER:
+        return name, (
+            f"Statement {query} takes {ratio:.2f} times as long with it, and uses it only because the planner expects"
+            f" {surprise:.0f} times fewer rows than there are: with a few more of them it would be slower."
+        )
     return name, (
         f"The planner expected it to help, and statement {query} ran {ratio:.2f} times as long with it;"
         f" {SLOWER} is the most that may be."
