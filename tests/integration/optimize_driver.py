@@ -32,6 +32,8 @@ EVENTS = """
 CREATE TABLE event (id bigint PRIMARY KEY, a int NOT NULL, b int NOT NULL, at timestamp NOT NULL, filler text NOT NULL);
 INSERT INTO event SELECT n, CASE WHEN n > 114000 THEN 1 ELSE n % 50 + 2 END, CASE WHEN n > 114000 THEN 1 ELSE n % 50 + 2 END,
   timestamp '2026-01-01' + n * interval '1 s', repeat('f', 100) FROM generate_series(1, 120000) n ORDER BY hashint8(n);
+SET synchronous_commit = on;
+CHECKPOINT;
 VACUUM ANALYZE event;
 """
 
@@ -255,13 +257,17 @@ def scan(ground: ProvingGround) -> dict:
 
 def aged(ground: ProvingGround) -> dict:
     """What an index-only scan has to look up in the table, of the newest rows and of old ones, before and after aging."""
-    script = "CREATE TABLE {0} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, k int, twice int GENERATED ALWAYS AS (k * 2) STORED)"
+    script = (
+        "CREATE TABLE {0} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, k int,"
+        " twice int GENERATED ALWAYS AS (k * 2) STORED)"
+    )
     for name in ("busy", "quiet"):
         fill(ground, script.format(name) + f";\nINSERT INTO {name} (k) SELECT n % 100 FROM generate_series(1, 50000) n;\n")
     fill(
         ground,
         "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'fired'; END$$;\n"
-        "CREATE TRIGGER no BEFORE UPDATE ON busy FOR EACH ROW EXECUTE FUNCTION no();\nVACUUM ANALYZE;\n",
+        "CREATE TRIGGER no BEFORE UPDATE ON busy FOR EACH ROW EXECUTE FUNCTION no();\n"
+        "SET synchronous_commit = on;\nCHECKPOINT;\nVACUUM ANALYZE;\n",
     )
     found = {}
     with connect(ground.login()) as session:

@@ -331,7 +331,10 @@ def restored_copy(
             dump, roles = _decrypt(request, manifest, *_fetch(store, request, manifest, running.folder))
         with _blame(running), result.phase("restore"):
             _restore(request, manifest, running, dump, roles)
-            # Vacuumed, since index-only scans need the visibility map that a restored table does not have.
+            # Vacuumed, since index-only scans need the visibility map that a restored table does not have. Rows whose commit has
+            # not reached the disk yet would be left out of it, and commits do not wait for that here.
+            with connect(running.login()) as session:
+                session.execute("CHECKPOINT")
             _analyse(request, manifest, running, "--analyze")
         yield running, manifest
 
@@ -465,7 +468,13 @@ def _analyse(request: DrillRequest, manifest: Manifest, running: Running, how: s
             f"--jobs={request.jobs}",
             f"--dbname={make_conninfo(dbname=running.copy_of(manifest.database))}",
         ],
-        {**clean_environment(), "PGHOST": login.host, "PGPORT": str(login.port), "PGUSER": login.user},
+        {
+            **clean_environment(),
+            "PGHOST": login.host,
+            "PGPORT": str(login.port),
+            "PGUSER": login.user,
+            **({"PGOPTIONS": "-c synchronous_commit=on"} if how == "--analyze" else {}),
+        },
         "the planner's statistics",
     )
 
