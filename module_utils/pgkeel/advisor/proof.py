@@ -196,17 +196,24 @@ def _replay(session: psycopg.Connection[Any], switch: Switch, todo: Sequence[Rea
 
 
 def _culprit(compared: Iterable[Compared], candidates: Mapping[str, Candidate]) -> tuple[str, str] | None:
-    """An index that a slower plan uses: of several the one that saves least elsewhere."""
+    """An index that a slower plan uses, of several the one that saves least elsewhere; else one that makes nothing faster."""
     saved: dict[str, float] = defaultdict(float)
+    gained: dict[str, float] = defaultdict(float)
     blamed: dict[str, tuple[float, int, float]] = {}
     for found in compared:
         for pair in found.pairs:
             for name in pair.used & set(candidates):
                 saved[name] += (pair.without.ms - pair.with_.ms) * found.calls
+                gained[name] += max(0.0, 1 - pair.ratio)
                 if pair.ratio > SLOWER or pair.unsteady:
                     blamed[name] = max(blamed.get(name, (0.0, 0, 0.0)), (pair.ratio, found.query_id, pair.surprise))
     if not blamed:
-        return None
+        idle = sorted(name for name, gain in gained.items() if gain <= 0)
+        return (
+            (idle[0], "Built for real, plans used it, and no statement got faster by more than the runs differ.")
+            if idle
+            else None
+        )
     name = min(blamed, key=lambda one: (saved[one], one))
     ratio, query, surprise = blamed[name]
     if ratio <= SLOWER:

@@ -146,3 +146,11 @@ def test_hardly_faster_by_a_wrong_guess_is_not_kept() -> None:
     assert "expects 8 times fewer rows" in found[1]
     for healthy in (replace(pair(10, 3, "good"), surprise=8.0), replace(pair(10, 7, "good"), surprise=2.0)):
         assert _culprit([compared(2, healthy)], CANDIDATES) is None
+
+
+def test_what_makes_nothing_faster_is_not_kept() -> None:
+    found = _culprit([compared(1, pair(10, 1, "good")), compared(2, pair(10, 9.9, "both", spread=4))], CANDIDATES)
+    assert found is not None
+    assert found[0] == "both"
+    assert "no statement got faster" in found[1]
+    assert _culprit([compared(1, pair(10, 1, "good")), compared(2, pair(10, 10, "good"))], CANDIDATES) is None
