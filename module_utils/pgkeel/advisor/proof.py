@@ -124,7 +124,7 @@ def prove(
 
 def gained_ms(proof: Proof) -> float:
     """Measured gain of the set within the window: what statements save, net of what writers lose."""
-    saved = sum(found.weight_ms * (1 - found.with_ms / found.without_ms) for found in proof.compared.values() if found.without_ms)
+    saved = sum(found.saved_ms for found in proof.compared.values())
     return saved - sum(proved.lost_ms for proved in proof.proved.values())
 
 
@@ -260,7 +260,7 @@ def _proved(
         outside_spread=any(pair.ratio < 1 for pair in pairs),
         guessed=sum(found.weight_ms for found in mine if found.query_id in guessed) > sum(found.weight_ms for found in mine) / 2,
         lost_ms=max(0.0, lost_ms),
-        saved_ms=sum(found.weight_ms * (1 - found.with_ms / found.without_ms) for found in mine if found.without_ms),
+        saved_ms=sum(found.saved_ms for found in mine),
         together_with=tuple(sorted(set().union(*[pair.used for pair in pairs]) - {name})),
     )
 

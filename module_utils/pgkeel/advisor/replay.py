@@ -98,6 +98,14 @@ class Compared:
         return sum(pair.with_.ms for pair in self.pairs)
 
     @property
+    def saved_ms(self) -> float:
+        """Of the statement's time in the window; values whose plan is the same save nothing."""
+        if not self.without_ms:
+            return 0.0
+        changed = len(self.pairs) / (len(self.pairs) + self.unchanged)
+        return self.weight_ms * changed * (1 - self.with_ms / self.without_ms)
+
+    @property
     def worst(self) -> float:
         """The largest ratio of any set of values; 1.0 where no plan changed."""
         return max([pair.ratio for pair in self.pairs], default=1.0)

@@ -203,7 +203,7 @@ def _value(  # noqa: PLR0911 - one line a kind of parameter
         if kind == facts.type or kind in {"text", "integer", "bigint", "numeric"} or role in {"=", ""}:
             return _typical(facts, choice, number)
     if role == "like":
-        return ("%abc%", "abc%", "%a%")[choice]
+        return ("%abc%", "%a%", "abc%")[choice]
     if role == "key":
         return "id"
     if kind in _TYPE_VALUES:
@@ -251,7 +251,8 @@ def _recent(facts: ColumnFacts, role: str, kind: str, choice: int, pair: str | N
 def _pattern(text: str, choice: int) -> str:
     letters = re.sub(r"[%_\\]", "", text)
     middle = max(0, len(letters) // 2 - PATTERN_LETTERS // 2)
-    if choice == 1:
+    if choice == SETS - 1:
+        # Last: what is chosen before anything is measured must not rest on a prefix that nobody saw the application send.
         return f"{letters[: PATTERN_LETTERS + 1]}%"
     return f"%{letters[middle : middle + PATTERN_LETTERS]}%"
 

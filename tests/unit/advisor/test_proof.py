@@ -74,6 +74,12 @@ def test_a_set_gains_what_statements_save() -> None:
     assert gained_ms(Proof(compared={1: compared(1, pair(10, 2, "good")), 2: compared(2)})) == pytest.approx(80)
 
 
+def test_values_whose_plan_is_the_same_save_nothing() -> None:
+    one = compared(1, pair(10, 2, "good"))
+    one.unchanged = 3
+    assert gained_ms(Proof(compared={1: one})) == pytest.approx(20)
+
+
 def test_what_may_be_run_on_the_copy() -> None:
     assert refusal(read_usage('SELECT now(), random() FROM "Orders"', CATALOG), CATALOG) == ""
     assert "pg_sleep" in refusal(read_usage('SELECT pg_sleep(1) FROM "Orders"', CATALOG), CATALOG)
