@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
-from ..postgres.index_declaration import IndexDeclaration, create_index
+from .building import build, drop, keep_budget
 from .candidates import Candidate
 from .facts import Catalog, Writes
 from .model import Measured
@@ -19,8 +18,6 @@ from .plan_changes import Switch, changed_plans
 from .prepare import Ready
 from .replay import SLOWER, Compared, compare, oids_of
 from .writes import WriteCost, write_cost
-
-BUILD_TIMEOUT_MS = 1_200_000
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ def prove(
     """Build the indexes on the copy and replay the statements that touch their tables, the most expensive first.
 
     ``seconds``: when they are over, what is not replayed yet stays unproved. ``served``: the query_ids that each index is meant
-    for. Where they turn out larger than ``budget_bytes`` together, the last of ``chosen`` go. An index that makes any statement
+    for. Where they turn out larger than ``budget_bytes`` together, what is worth least goes. An index that makes any statement
     more than 15 % slower, or that no plan uses, is dropped and the rest is proved again. None is left on the copy.
     """
     deadline = time.monotonic() + seconds
@@ -78,8 +75,9 @@ def prove(
     with connector() as session:
         # Named statements are the replay's own here.
         session.prepare_threshold = None
-        sizes = _build(session, chosen, proof)
-        _keep_budget(session, chosen, sizes, budget_bytes, proof)
+        sizes = build(session, chosen, proof.rejected)
+        worth = _worth(chosen, statements, served)
+        spare = keep_budget(session, chosen, sizes, budget_bytes, worth=worth, rejected=proof.rejected)
         candidates = {candidate.index.name: candidate for candidate in chosen if candidate.index.name in sizes}
         affected = _affected(statements, candidates.values(), proof)
         todo = affected
@@ -96,10 +94,21 @@ def prove(
                 proof.rejected_measures[name] = measured
             proof.rejected[name] = why
             again = {query for query, found in proof.compared.items() if name in found.used}
-            _drop(session, candidates.pop(name).index)
+            drop(session, candidates.pop(name).index)
             todo = [ready for ready in affected if ready.statement.query_id in again]
+            room = budget_bytes - sum(sizes[one] for one in candidates)
+            back = next((one for one, size in spare.items() if size <= room), None)
+            if back is not None:
+                # It was left out for its size, and another has made room for it now.
+                del proof.rejected[back.index.name], spare[back]
+                sizes |= build(session, [back], proof.rejected)
+            if back is not None and back.index.name in sizes:
+                candidates[back.index.name] = back
+                affected = _affected(statements, candidates.values(), proof)
+                again |= {r.statement.query_id for r in affected if any(use.table.id == back.table for use in r.usage.uses)}
+                todo = [ready for ready in affected if ready.statement.query_id in again]
             for query in again:
-                del proof.compared[query]
+                proof.compared.pop(query, None)
         for name in [name for name in candidates if not any(name in found.used for found in proof.compared.values())]:
             late = time.monotonic() > deadline
             proof.rejected[name] = (
@@ -107,7 +116,7 @@ def prove(
                 if late
                 else "Built for real, no plan of any replayed statement used it."
             )
-            _drop(session, candidates.pop(name).index)
+            drop(session, candidates.pop(name).index)
         costs = _write_costs(session, candidates, statements, catalog, writes)
         for name, candidate in candidates.items():
             measured = _measured(name, proof, sizes[name], costs.get(candidate.table))
@@ -118,7 +127,7 @@ def prove(
                 proof.proved[name] = _proved(
                     name, measured, proof, statements=statements, served=served.get(name, ()), lost_ms=lost
                 )
-            _drop(session, candidate.index)
+            drop(session, candidate.index)
     return proof
 
 
@@ -128,46 +137,11 @@ def gained_ms(proof: Proof) -> float:
     return saved - sum(proved.lost_ms for proved in proof.proved.values())
 
 
-def _build(session: psycopg.Connection[Any], chosen: Sequence[Candidate], proof: Proof) -> dict[str, int]:
-    sizes: dict[str, int] = {}
-    session.execute(f"SET statement_timeout = {BUILD_TIMEOUT_MS}")
-    for candidate in chosen:
-        index = candidate.index
-        try:
-            if candidate.needs_extension:
-                session.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(candidate.needs_extension)))
-            session.execute(
-                create_index(index, name=index.name, relation=sql.Identifier(index.schema, index.table), concurrently=False)
-            )
-            row = session.execute(
-                "SELECT pg_relation_size(%s::regclass)", (sql.Identifier(index.schema, index.name).as_string(None),)
-            ).fetchone()
-            sizes[index.name] = int(row[0]) if row else 0
-        except psycopg.Error as error:
-            if session.closed:
-                raise
-            proof.rejected[index.name] = f"PostgreSQL would not build it on the copy ({error.sqlstate})."
-    for table in sorted({candidate.table for candidate in chosen if any(key.expression for key in candidate.index.keys)}):
-        session.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*table)))
-    session.execute("RESET statement_timeout")
-    return sizes
-
-
-def _keep_budget(
-    session: psycopg.Connection[Any], chosen: Sequence[Candidate], sizes: dict[str, int], budget: int, proof: Proof
-) -> None:
-    for candidate in reversed(chosen):
-        if sum(sizes.values()) <= budget:
-            return
-        name = candidate.index.name
-        if name in sizes:
-            size = sizes.pop(name)
-            proof.rejected[name] = f"Built for real it has {size} bytes, and the set does not fit the budget of {budget} bytes."
-            _drop(session, candidate.index)
-
-
-def _drop(session: psycopg.Connection[Any], index: IndexDeclaration) -> None:
-    session.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(index.schema, index.name)))
+def _worth(chosen: Sequence[Candidate], statements: Sequence[Ready], served: Mapping[str, Sequence[int]]) -> dict[str, float]:
+    """Milliseconds in the window of the statements that each index is meant for."""
+    weights = {ready.statement.query_id: ready.statement.total_ms for ready in statements}
+    names = [candidate.index.name for candidate in chosen]
+    return {name: sum(weights.get(query, 0.0) for query in served.get(name, ())) for name in names}
 
 
 def _affected(statements: Sequence[Ready], candidates: Iterable[Candidate], proof: Proof) -> list[Ready]:

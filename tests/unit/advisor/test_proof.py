@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from pgkeel.advisor.building import too_much
 from pgkeel.advisor.candidates import Candidate
 from pgkeel.advisor.facts import Writes
 from pgkeel.advisor.prepare import home_of, read_form, refusal
@@ -160,3 +161,11 @@ def test_what_makes_nothing_faster_is_not_kept() -> None:
     assert found[0] == "both"
     assert "no statement got faster" in found[1]
     assert _culprit([compared(1, pair(10, 1, "good")), compared(2, pair(10, 10, "good"))], CANDIDATES) is None
+
+
+def test_of_what_does_not_fit_the_least_worth_goes() -> None:
+    sizes = {"large": 500, "middle": 300, "small": 10}
+    worth = {"large": 9.0, "middle": 5.0, "small": 1.0}
+    assert too_much(sizes, 5, worth) == "small"
+    assert too_much(sizes, 20, worth) == "middle"
+    assert too_much(sizes, 600, worth) == "large"
