@@ -88,7 +88,8 @@ def main() -> int:
             missed += 1
             mark = "  MISSED"
         print(
-            f"{row['workload']:12} {row['method']:14} {row['total_before_s']:9.3f} s -> {row['total_after_s']:9.3f} s ±{row['spread']:.1%}"
+            f"{row['workload']:12} {row['method']:14} {row['total_before_s']:9.3f} s -> {row['total_after_s']:9.3f} s"
+            f" ±{row['spread']:.1%}"
             f" {row['bytes'] / 2**20:8.1f} MiB of {row['budget_bytes'] / 2**20:.1f}, advised in {row['advise_s']:6.1f} s,"
             f" {row['regressions']} slower, worst {row['worst_query_change']:+.0%}, {row['slower_writes']} writes slower{mark}"
         )
