@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 from pgkeel.advisor.advise import Limits, advise
+from pgkeel.advisor.aging import age
 from pgkeel.advisor.candidates import Candidate
 from pgkeel.advisor.cures import cure
 from pgkeel.advisor.facts import Writes
@@ -31,6 +32,8 @@ EVENTS = """
 CREATE TABLE event (id bigint PRIMARY KEY, a int NOT NULL, b int NOT NULL, at timestamp NOT NULL, filler text NOT NULL);
 INSERT INTO event SELECT n, CASE WHEN n > 114000 THEN 1 ELSE n % 50 + 2 END, CASE WHEN n > 114000 THEN 1 ELSE n % 50 + 2 END,
   timestamp '2026-01-01' + n * interval '1 s', repeat('f', 100) FROM generate_series(1, 120000) n ORDER BY hashint8(n);
+SET synchronous_commit = on;
+CHECKPOINT;
 VACUUM ANALYZE event;
 """
 
@@ -252,7 +255,46 @@ def scan(ground: ProvingGround) -> dict:
     return found
 
 
-CASES = {"bad_index": bad_index, "crash": crash, "cures": cures, "sizes": sizes, "scan": scan}
+def aged(ground: ProvingGround) -> dict:
+    """What an index-only scan has to look up in the table, of the newest rows and of old ones, before and after aging."""
+    script = (
+        "CREATE TABLE {0} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, k int,"
+        " twice int GENERATED ALWAYS AS (k * 2) STORED)"
+    )
+    for name in ("busy", "quiet"):
+        fill(ground, script.format(name) + f";\nINSERT INTO {name} (k) SELECT n % 100 FROM generate_series(1, 50000) n;\n")
+    fill(
+        ground,
+        "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'fired'; END$$;\n"
+        "CREATE TRIGGER no BEFORE UPDATE ON busy FOR EACH ROW EXECUTE FUNCTION no();\n"
+        "SET synchronous_commit = on;\nCHECKPOINT;\nVACUUM ANALYZE;\n",
+    )
+    found = {}
+    with connect(ground.login()) as session:
+        session.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
+
+        def look() -> dict:
+            fetched = {}
+            for name in ("busy", "quiet"):
+                for place, low in (("old", 1), ("new", 49_000)):
+                    row = session.execute(
+                        f"EXPLAIN (ANALYZE, FORMAT JSON) SELECT id FROM {name} WHERE id BETWEEN {low} AND {low + 900}"
+                    ).fetchone()
+                    fetched[f"{name} {place}"] = row[0][0]["Plan"]["Heap Fetches"]
+            return fetched
+
+        def sums() -> tuple:
+            return session.execute("SELECT count(*), sum(k), sum(twice), sum(id) FROM busy").fetchone()
+
+        rows = sums()
+        found["before"] = look()
+        found["tables"] = age(session, read_catalog(session).tables, {("public", "busy"): Writes(inserted=5)})
+        found["after"] = look()
+        found["same"] = rows == sums()
+    return found
+
+
+CASES = {"aged": aged, "bad_index": bad_index, "crash": crash, "cures": cures, "sizes": sizes, "scan": scan}
 
 
 def main() -> None:

@@ -174,6 +174,26 @@ def test_old_snapshots_go_and_a_broken_run_leaves_none(base):
     assert base.execute("SELECT array_agg(id) FROM pgkeel.workload_snapshot").fetchone() == ([newer],)
 
 
+def test_a_full_view_is_told(base):
+    ensure_store(base)
+    ask(base, 2)
+    name = base.info.dbname
+    write_down(base, read_counters(base, name), KEEP)
+    (capacity,) = base.execute("SELECT current_setting('pg_stat_statements.max')::int").fetchone()
+    # Statements differ by the columns they add up; names and constants would be all the same to it.
+    base.execute(
+        f"""DO $$BEGIN FOR n IN 1..{capacity + 100} LOOP
+          EXECUTE 'SELECT ' || (SELECT string_agg(CASE n>>k&1 WHEN 1 THEN 'a' ELSE 'b' END, '+') FROM generate_series(0, 14) k)
+                  || ' FROM t LIMIT 0';
+        END LOOP; END$$"""
+    )
+    warnings = " ".join(read_window(base, name, now(base)).warnings)
+    assert "made room" in warnings
+    assert "Raise pg_stat_statements.max" in warnings
+    # It forgot the rarest ones, one at a time for many, and is as good as full.
+    assert f"of {capacity} statements" in warnings
+
+
 def test_without_the_extension_there_is_one_clear_sentence(connection, database):
     bare = connection(database("bare"))
     with pytest.raises(PgkeelError, match=r"has no extension pg_stat_statements.*CREATE EXTENSION"):

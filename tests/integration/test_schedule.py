@@ -252,3 +252,20 @@ class TestJobs:
         assert len(left) == 3
         assert in_use.rsplit("/", 1)[1] in left
         server.run("rm -rf /opt/pgkeel/releases/it-*")
+
+
+def test_a_rolling_index_follows_the_clock(server, apply, connection):
+    index = {"database": "edtech", "name": "it_visit_recent", "table": "it_visit", "columns": ["id"]}
+    jobs = [{"name": "it-indexes", "playbook": "playbooks/indexes.yml", "calendar": "*-*-* 02:00:00"}]
+    definition = "SELECT indexdef FROM pg_indexes WHERE indexname = 'it_visit_recent'"
+    log = connection("edtech")
+    log.execute("CREATE TABLE it_visit AS SELECT n AS id, now() - n * interval '1 h' AS at FROM generate_series(1, 2000) n")
+    try:
+        applied = apply(jobs, database_indexes=[{**index, "rolling": {"column": "at", "keep": "30 days"}}])
+        assert applied.returncode == 0, applied.stdout
+        log.execute("CREATE INDEX it_visit_recent ON it_visit (id) WHERE at >= '2020-01-01 00:00:00+00'")
+        assert start(server, "it-indexes").returncode == 0, server.run("journalctl -u pgkeel-it-indexes -n 40 --no-pager").stdout
+        assert "2020-01-01" not in log.execute(definition).fetchone()[0]
+        assert newest(server, "it-indexes")["result"] == "success"
+    finally:
+        log.execute("DROP TABLE it_visit")

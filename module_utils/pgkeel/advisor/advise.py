@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 
 from ..postgres.index_declaration import IndexDeclaration, create_index
+from .aging import age
 from .candidates import GIN_METHODS, Candidate, merged
 from .choice import Choice, Costed, Option, Price, choose, described
 from .confidence import Evidence, confidence
@@ -88,9 +89,10 @@ def advise(
     """
     advice = Advice(statements=len(workload.statements))
     with advice.phase("prepare"), connector() as session:
+        catalog = read_catalog(session)
+        age(session, catalog.tables, writes)
         # The copy commits without waiting for the disk: what is there now must survive a crash of HypoPG.
         session.execute("CHECKPOINT")
-        catalog = read_catalog(session)
         prepared = prepare(session, workload.statements, catalog, examples)
     advice.planned = len(prepared.ready)
     advice.skipped = prepared.skipped

@@ -161,6 +161,11 @@ def _note(result: OptimizeResult, production: Production, request: OptimizeReque
             f"Statistics were never collected for {names}: there production's planner guesses, and may plan otherwise than"
             " the copy's. Run ANALYZE, and find out why autovacuum does not."
         )
+    if production.standbys:
+        result.warnings.append(
+            f"{production.standbys} standby(s) follow this server. Statements that run there are counted there: they were not"
+            " judged, and whether an index serves or slows them was not verified."
+        )
 
 
 def _note_backup(result: OptimizeResult, manifest: Manifest, drilled: DrillResult) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -19,13 +19,14 @@ from .facts import Catalog
 from .model import Skipped, Statement
 from .resolve import read_usage
 from .usage import Usage
-from .values import SETS, bound, chosen_values, executed, is_guess
+from .values import SETS, bound, chosen_values, executed, is_guess, sets_of
 
 _HARMLESS = frozenset({"random", "gen_random_uuid", "clock_timestamp", "timeofday", "statement_timestamp", "uuid_generate_v4"})
 """Volatile functions that change nothing."""
 _UNDEFINED = frozenset({"42P01", "3F000"})
 _UNTYPED = "42P18"
 MOST_CASTS = 8
+PARTITIONED = "about a partitioned table: no index of it is advised, as none can be built there without blocking in one step"
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ class Ready:
     guessed: bool
     replayable: str
     """Empty where it may be run on the copy; else why not."""
-    arguments: str = ""
-    """Of EXECUTE, with real values: for the plan that a prepared statement gets once for all values; empty without parameters."""
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    """Of EXECUTE, by the text that has the same values: for the plan that a prepared statement gets once for all values."""
     replay: tuple[str, ...] = ()
     """What is run there: ``bound``, or of an UPDATE or DELETE the rows that it looks for."""
 
@@ -94,6 +95,10 @@ def prepare(
         ready.append(made if usage.reads_only else _reading(session, made, known, names))
     if path:
         session.execute("RESET search_path")
+    for one in ready:
+        if any(use.table.kind == "p" for use in one.usage.uses):
+            reasons[PARTITIONED] += 1
+            times[PARTITIONED] += one.statement.total_ms  # type: ignore[assignment]
     skipped = [Skipped(reason, count, float(times[reason])) for reason, count in reasons.most_common()]
     return Preparation(ready, skipped)
 
@@ -143,23 +148,37 @@ def home_of(names: Iterable[str], catalog: Catalog) -> str | None:
 def _ready(
     statement: Statement, cured: Cured, usage: Usage, *, types: tuple[str, ...], known: Catalog, examples: tuple[str, ...]
 ) -> Ready:
-    texts = list(examples[:SETS])
-    for choice in range(SETS):
-        if len(texts) < SETS and (types or not texts):
-            texts.append(bound(cured, types, chosen_values(usage, types, known, choice)))
+    texts, arguments = _drawn(statement, cured, usage, types=types, known=known, fewer=len(examples))
+    texts = tuple(dict.fromkeys((*examples[:SETS], *texts)))
     return Ready(
         statement=statement,
         cured=cured,
         usage=usage,
         types=types,
-        bound=tuple(dict.fromkeys(texts)),
+        bound=texts,
         search_path=known.search_path,
         candidates=candidates_of(usage.uses, known),
         guessed=not examples and is_guess(usage, types, known),
         replayable=refusal(usage, known),
-        arguments=executed(types, chosen_values(usage, types, known, 0)) if usage.reads_only else "",
-        replay=tuple(dict.fromkeys(texts)) if usage.reads_only else (),
+        arguments=arguments if usage.reads_only else {},
+        replay=texts if usage.reads_only else (),
     )
+
+
+def _drawn(
+    statement: Statement, cured: Cured, usage: Usage, *, types: tuple[str, ...], known: Catalog, fewer: int = 0
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The statement with several choices of values from statistics, and of each the arguments for EXECUTE.
+
+    ``fewer``: real examples that take the place of some.
+    """
+    found: dict[str, str] = {}
+    rows = statement.rows / max(statement.calls, 1)
+    choices = max(1, sets_of(usage, types) - fewer) if types else int(not fewer)
+    for choice in range(choices):
+        values = chosen_values(usage, types, known, choice, rows)
+        found.setdefault(bound(cured, types, values), executed(types, values))
+    return tuple(found), {text: arguments for text, arguments in found.items() if arguments}
 
 
 def _reading(session: psycopg.Connection[Any], ready: Ready, catalog: Catalog, names: _Types) -> Ready:
@@ -174,8 +193,8 @@ def _reading(session: psycopg.Connection[Any], ready: Ready, catalog: Catalog, n
     if isinstance(described, str) or reason:
         return ready
     cured, types = described
-    texts = [bound(cured, types, chosen_values(usage, types, catalog, choice)) for choice in range(SETS)]
-    return replace(ready, replay=tuple(dict.fromkeys(texts)), replayable="")
+    texts, _ = _drawn(ready.statement, cured, usage, types=types, known=catalog)
+    return replace(ready, replay=texts, replayable="")
 
 
 def read_form(text: str) -> str:

@@ -12,6 +12,7 @@ from psycopg import sql
 
 from ..postgres.catalog import statistics_days
 from .cures import cure
+from .drop_advice import count_standbys
 from .facts import Writes
 from .facts_read import read_writes
 from .model import Workload
@@ -25,7 +26,7 @@ PLANNER_SETTINGS = (
     "default_statistics_target", "constraint_exclusion", "cursor_tuple_fraction", "enable_bitmapscan", "enable_hashagg",
     "enable_hashjoin", "enable_incremental_sort", "enable_indexscan", "enable_indexonlyscan", "enable_material", "enable_memoize",
     "enable_mergejoin", "enable_nestloop", "enable_partitionwise_aggregate", "enable_partitionwise_join", "enable_seqscan",
-    "enable_sort",
+    "enable_sort", "plan_cache_mode",
 )  # fmt: skip
 LONGEST_EXAMPLE = 20_000
 MOST_EXAMPLES = 5_000
@@ -45,6 +46,8 @@ class Production:
     examples: Mapping[int, Sequence[str]]
     """Real statements by query_id, where pg_qualstats is installed; they stay on the server."""
     bytes: int
+    standbys: int = 0
+    """Servers that follow this one; what they are asked is counted there and not here."""
 
 
 def read_production(connection: psycopg.Connection[Any], database: str, since: datetime) -> Production:
@@ -55,9 +58,9 @@ def read_production(connection: psycopg.Connection[Any], database: str, since: d
     share = _share(window, statistics_days(connection))
     rows = connection.execute(
         """
-        SELECT s.schemaname, s.relname, s.n_live_tup > 0 AND s.last_analyze IS NULL AND s.last_autoanalyze IS NULL
+        SELECT s.schemaname, s.relname, pg_catalog.pg_relation_size(s.relid) > 0 AND c.reltuples <> 0
                AND NOT EXISTS (SELECT FROM pg_catalog.pg_statistic t WHERE t.starelid = s.relid)
-        FROM pg_catalog.pg_stat_user_tables s
+        FROM pg_catalog.pg_stat_user_tables s JOIN pg_catalog.pg_class c ON c.oid = s.relid
         """
     ).fetchall()
     size = connection.execute("SELECT pg_catalog.pg_database_size(current_database())").fetchone()
@@ -77,6 +80,7 @@ def read_production(connection: psycopg.Connection[Any], database: str, since: d
         never_analysed=tuple(sorted(f"{schema}.{name}" for schema, name, never in rows if never)),
         examples=read_examples(connection),
         bytes=int(size[0]) if size else 0,
+        standbys=count_standbys(connection),
     )
 
 

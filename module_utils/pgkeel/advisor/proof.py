@@ -9,17 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
-from ..postgres.index_declaration import IndexDeclaration, create_index
+from .building import build, drop, keep_budget
 from .candidates import Candidate
 from .facts import Catalog, Writes
 from .model import Measured
+from .plan_changes import Switch, changed_plans
 from .prepare import Ready
-from .replay import SLOWER, Compared, Switch, changed_plans, compare, oids_of
+from .replay import SLOWER, Compared, compare, oids_of
 from .writes import WriteCost, write_cost
-
-BUILD_TIMEOUT_MS = 1_200_000
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ def prove(
     """Build the indexes on the copy and replay the statements that touch their tables, the most expensive first.
 
     ``seconds``: when they are over, what is not replayed yet stays unproved. ``served``: the query_ids that each index is meant
-    for. Where they turn out larger than ``budget_bytes`` together, the last of ``chosen`` go. An index that makes any statement
+    for. Where they turn out larger than ``budget_bytes`` together, what is worth least goes. An index that makes any statement
     more than 15 % slower, or that no plan uses, is dropped and the rest is proved again. None is left on the copy.
     """
     deadline = time.monotonic() + seconds
@@ -77,8 +75,9 @@ def prove(
     with connector() as session:
         # Named statements are the replay's own here.
         session.prepare_threshold = None
-        sizes = _build(session, chosen, proof)
-        _keep_budget(session, chosen, sizes, budget_bytes, proof)
+        sizes = build(session, chosen, proof.rejected)
+        worth = _worth(chosen, statements, served)
+        spare = keep_budget(session, chosen, sizes, budget_bytes, worth=worth, rejected=proof.rejected)
         candidates = {candidate.index.name: candidate for candidate in chosen if candidate.index.name in sizes}
         affected = _affected(statements, candidates.values(), proof)
         todo = affected
@@ -95,10 +94,21 @@ def prove(
                 proof.rejected_measures[name] = measured
             proof.rejected[name] = why
             again = {query for query, found in proof.compared.items() if name in found.used}
-            _drop(session, candidates.pop(name).index)
+            drop(session, candidates.pop(name).index)
             todo = [ready for ready in affected if ready.statement.query_id in again]
+            room = budget_bytes - sum(sizes[one] for one in candidates)
+            back = next((one for one, size in spare.items() if size <= room), None)
+            if back is not None:
+                # It was left out for its size, and another has made room for it now.
+                del proof.rejected[back.index.name], spare[back]
+                sizes |= build(session, [back], proof.rejected)
+            if back is not None and back.index.name in sizes:
+                candidates[back.index.name] = back
+                affected = _affected(statements, candidates.values(), proof)
+                again |= {r.statement.query_id for r in affected if any(use.table.id == back.table for use in r.usage.uses)}
+                todo = [ready for ready in affected if ready.statement.query_id in again]
             for query in again:
-                del proof.compared[query]
+                proof.compared.pop(query, None)
         for name in [name for name in candidates if not any(name in found.used for found in proof.compared.values())]:
             late = time.monotonic() > deadline
             proof.rejected[name] = (
@@ -106,7 +116,7 @@ def prove(
                 if late
                 else "Built for real, no plan of any replayed statement used it."
             )
-            _drop(session, candidates.pop(name).index)
+            drop(session, candidates.pop(name).index)
         costs = _write_costs(session, candidates, statements, catalog, writes)
         for name, candidate in candidates.items():
             measured = _measured(name, proof, sizes[name], costs.get(candidate.table))
@@ -117,56 +127,21 @@ def prove(
                 proof.proved[name] = _proved(
                     name, measured, proof, statements=statements, served=served.get(name, ()), lost_ms=lost
                 )
-            _drop(session, candidate.index)
+            drop(session, candidate.index)
     return proof
 
 
 def gained_ms(proof: Proof) -> float:
     """Measured gain of the set within the window: what statements save, net of what writers lose."""
-    saved = sum(found.weight_ms * (1 - found.with_ms / found.without_ms) for found in proof.compared.values() if found.without_ms)
+    saved = sum(found.saved_ms for found in proof.compared.values())
     return saved - sum(proved.lost_ms for proved in proof.proved.values())
 
 
-def _build(session: psycopg.Connection[Any], chosen: Sequence[Candidate], proof: Proof) -> dict[str, int]:
-    sizes: dict[str, int] = {}
-    session.execute(f"SET statement_timeout = {BUILD_TIMEOUT_MS}")
-    for candidate in chosen:
-        index = candidate.index
-        try:
-            if candidate.needs_extension:
-                session.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(candidate.needs_extension)))
-            session.execute(
-                create_index(index, name=index.name, relation=sql.Identifier(index.schema, index.table), concurrently=False)
-            )
-            row = session.execute(
-                "SELECT pg_relation_size(%s::regclass)", (sql.Identifier(index.schema, index.name).as_string(None),)
-            ).fetchone()
-            sizes[index.name] = int(row[0]) if row else 0
-        except psycopg.Error as error:
-            if session.closed:
-                raise
-            proof.rejected[index.name] = f"PostgreSQL would not build it on the copy ({error.sqlstate})."
-    for table in sorted({candidate.table for candidate in chosen if any(key.expression for key in candidate.index.keys)}):
-        session.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*table)))
-    session.execute("RESET statement_timeout")
-    return sizes
-
-
-def _keep_budget(
-    session: psycopg.Connection[Any], chosen: Sequence[Candidate], sizes: dict[str, int], budget: int, proof: Proof
-) -> None:
-    for candidate in reversed(chosen):
-        if sum(sizes.values()) <= budget:
-            return
-        name = candidate.index.name
-        if name in sizes:
-            size = sizes.pop(name)
-            proof.rejected[name] = f"Built for real it has {size} bytes, and the set does not fit the budget of {budget} bytes."
-            _drop(session, candidate.index)
-
-
-def _drop(session: psycopg.Connection[Any], index: IndexDeclaration) -> None:
-    session.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(index.schema, index.name)))
+def _worth(chosen: Sequence[Candidate], statements: Sequence[Ready], served: Mapping[str, Sequence[int]]) -> dict[str, float]:
+    """Milliseconds in the window of the statements that each index is meant for."""
+    weights = {ready.statement.query_id: ready.statement.total_ms for ready in statements}
+    names = [candidate.index.name for candidate in chosen]
+    return {name: sum(weights.get(query, 0.0) for query in served.get(name, ())) for name in names}
 
 
 def _affected(statements: Sequence[Ready], candidates: Iterable[Candidate], proof: Proof) -> list[Ready]:
@@ -185,7 +160,7 @@ def _affected(statements: Sequence[Ready], candidates: Iterable[Candidate], proo
 
 def _replay(session: psycopg.Connection[Any], switch: Switch, todo: Sequence[Ready], proof: Proof, deadline: float) -> None:
     for changed in changed_plans(session, switch, todo):
-        if changed.texts and time.monotonic() > deadline:
+        if changed.draws and time.monotonic() > deadline:
             proof.skipped["the time was over"] = proof.skipped.get("the time was over", 0) + 1
             continue
         found = compare(session, switch, changed)
@@ -195,19 +170,31 @@ def _replay(session: psycopg.Connection[Any], switch: Switch, todo: Sequence[Rea
 
 
 def _culprit(compared: Iterable[Compared], candidates: Mapping[str, Candidate]) -> tuple[str, str] | None:
-    """An index that a slower plan uses: of several the one that saves least elsewhere."""
+    """An index that a slower plan uses, of several the one that saves least elsewhere; else one that makes nothing faster."""
     saved: dict[str, float] = defaultdict(float)
-    blamed: dict[str, tuple[float, int]] = {}
+    gained: dict[str, float] = defaultdict(float)
+    blamed: dict[str, tuple[float, int, float]] = {}
     for found in compared:
         for pair in found.pairs:
             for name in pair.used & set(candidates):
                 saved[name] += (pair.without.ms - pair.with_.ms) * found.calls
-                if pair.ratio > SLOWER:
-                    blamed[name] = max(blamed.get(name, (0.0, 0)), (pair.ratio, found.query_id))
+                gained[name] += max(0.0, 1 - pair.ratio)
+                if pair.ratio > SLOWER or pair.unsteady:
+                    blamed[name] = max(blamed.get(name, (0.0, 0, 0.0)), (pair.ratio, found.query_id, pair.surprise))
     if not blamed:
-        return None
+        idle = sorted(name for name, gain in gained.items() if gain <= 0)
+        return (
+            (idle[0], "Built for real, plans used it, and no statement got faster by more than the runs differ.")
+            if idle
+            else None
+        )
     name = min(blamed, key=lambda one: (saved[one], one))
-    ratio, query = blamed[name]
+    ratio, query, surprise = blamed[name]
+    if ratio <= SLOWER:
+        return name, (
+            f"Statement {query} takes {ratio:.2f} times as long with it, and uses it only because the planner expects"
+            f" {surprise:.0f} times fewer rows than there are: with a few more of them it would be slower."
+        )
     return name, (
         f"The planner expected it to help, and statement {query} ran {ratio:.2f} times as long with it;"
         f" {SLOWER} is the most that may be."
@@ -247,7 +234,7 @@ def _proved(
         outside_spread=any(pair.ratio < 1 for pair in pairs),
         guessed=sum(found.weight_ms for found in mine if found.query_id in guessed) > sum(found.weight_ms for found in mine) / 2,
         lost_ms=max(0.0, lost_ms),
-        saved_ms=sum(found.weight_ms * (1 - found.with_ms / found.without_ms) for found in mine if found.without_ms),
+        saved_ms=sum(found.saved_ms for found in mine),
         together_with=tuple(sorted(set().union(*[pair.used for pair in pairs]) - {name})),
     )
 

@@ -10,29 +10,21 @@ from typing import Any
 
 import psycopg
 
+from .plan_changes import Changed, Draw, Switch, prepare_settled
 from .prepare import Ready, set_path
-from .whatif import index_names
 
 ROUNDS = 7
 LEAST_ROUNDS = 3
 STATEMENT_BUDGET_MS = 8_000.0
 """For the repetitions of one statement with one set of values."""
 TIMEOUT_MS = 60_000
-GENERIC = "pgkeel_generic"
 NOISE_MS = 0.05
 """Below this a difference is the clock's and the scheduler's."""
 SLOWER = 1.15
-_SHAPE = (
-    "Node Type",
-    "Relation Name",
-    "Alias",
-    "Index Name",
-    "Join Type",
-    "Scan Direction",
-    "Strategy",
-    "Parallel Aware",
-    "Subplan Name",
-)
+SURPRISING = 5.0
+"""Times as many rows as expected."""
+UNSTEADY = 2.0
+"""Times as fast: less than that is lost as soon as the rows in question double."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +58,13 @@ class Pair:
     with_: Run
     used: frozenset[str]
     """Those of the indexes that the plan uses."""
+    surprise: float = 1.0
+    """How many times more rows such an index gave than the planner expected, where it reads more than it gives."""
+
+    @property
+    def unsteady(self) -> bool:
+        """Hardly faster, and chosen for an expectation that is far off: with a few more rows it would be slower."""
+        return self.surprise >= SURPRISING and self.without.ms < UNSTEADY * self.with_.ms
 
     @property
     def ratio(self) -> float:
@@ -99,6 +98,14 @@ class Compared:
         return sum(pair.with_.ms for pair in self.pairs)
 
     @property
+    def saved_ms(self) -> float:
+        """Of the statement's time in the window; values whose plan is the same save nothing."""
+        if not self.without_ms:
+            return 0.0
+        changed = len(self.pairs) / (len(self.pairs) + self.unchanged)
+        return self.weight_ms * changed * (1 - self.with_ms / self.without_ms)
+
+    @property
     def worst(self) -> float:
         """The largest ratio of any set of values; 1.0 where no plan changed."""
         return max([pair.ratio for pair in self.pairs], default=1.0)
@@ -109,102 +116,19 @@ class Compared:
         return frozenset().union(*[pair.used for pair in self.pairs])
 
 
-@dataclass
-class Changed:
-    """A statement, and its texts whose plan changes, each with the new indexes that the plan uses. It stays on the server."""
-
-    ready: Ready
-    result: Compared
-    texts: list[tuple[str, frozenset[str]]] = field(default_factory=list)
-
-
-@dataclass
-class Switch:
-    """Makes the built indexes visible to the planner, or not: by their validity in the catalog of the throwaway copy."""
-
-    session: psycopg.Connection[Any]
-    oids: dict[str, int]
-    shown: bool = True
-
-    def show(self, shown: bool) -> None:
-        """All of them, or none. Writes still maintain them: only reads are compared like this."""
-        if shown != self.shown:
-            self.session.execute(
-                "UPDATE pg_catalog.pg_index SET indisvalid = %s WHERE indexrelid = ANY(%s)", (shown, list(self.oids.values()))
-            )
-            self.shown = shown
-
-
-def _texts(ready: Ready) -> Iterator[str]:
-    """What is run of a statement: with each choice of values, and as a prepared one that has settled on a plan for all."""
-    yield from ready.replay
-    if ready.arguments and ready.usage.reads_only:
-        yield f"EXECUTE {GENERIC}{ready.arguments}"
-
-
-def _prepare_generic(session: psycopg.Connection[Any], text: str, ready: Ready) -> None:
-    """Prepared anew each time: a plan made while the indexes were out of sight would be kept."""
-    if text.startswith(f"EXECUTE {GENERIC}"):
-        session.execute("DEALLOCATE ALL")
-        session.execute("SET plan_cache_mode = force_generic_plan")
-        session.execute(f"PREPARE {GENERIC} AS {ready.cured.sql}".encode())
-
-
-def _settles(cost: float, custom: Sequence[float]) -> bool:
-    """Whether PostgreSQL would keep one plan: after five executions, where it costs no more than those made for values."""
-    return bool(custom) and cost <= statistics.mean(custom)
-
-
-def changed_plans(session: psycopg.Connection[Any], switch: Switch, statements: Sequence[Ready]) -> list[Changed]:
-    """Every statement with the sets of values whose plan is another one with the indexes: only those need to be run.
-
-    All are planned without the indexes first and with them afterwards, so that the switch is thrown twice and no more.
-    """
-    names = frozenset(switch.oids)
-    found = [
-        Changed(ready, Compared(ready.statement.query_id, ready.statement.calls, ready.statement.total_ms))
-        for ready in statements
-    ]
-    before: dict[tuple[int, str], tuple[Any, ...]] = {}
-    for shown in (False, True):
-        switch.show(shown)
-        for number, one in enumerate(found):
-            set_path(session, one.ready.search_path)
-            custom: list[float] = []
-            for text in _texts(one.ready):
-                generic = text not in one.ready.replay
-                try:
-                    _prepare_generic(session, text, one.ready)
-                    plan = _plan(session, text)
-                except psycopg.Error as error:
-                    if session.closed:
-                        raise
-                    one.result.skipped = f"it failed on the copy ({error.sqlstate})"
-                    continue
-                cost = float(plan.get("Total Cost", 0.0))
-                if generic and shown and not _settles(cost, custom):
-                    continue
-                if not generic:
-                    custom.append(cost)
-                if not shown:
-                    before[number, text] = _shape(plan)
-                elif before.get((number, text)) == _shape(plan):
-                    one.result.unchanged += 1
-                else:
-                    one.texts.append((text, frozenset(index_names(plan)) & names))
-    return found
-
-
 def compare(session: psycopg.Connection[Any], switch: Switch, changed: Changed) -> Compared:
-    """Replay one statement with the sets of values whose plan changes."""
-    result = changed.result
+    """Replay one statement with the choices of values whose plan changes."""
+    statement = changed.ready.statement
+    result = Compared(
+        statement.query_id, statement.calls, statement.total_ms, unchanged=changed.unchanged, skipped=changed.skipped
+    )
     set_path(session, changed.ready.search_path)
-    for text, used in changed.texts:
+    for draw in changed.draws:
         try:
-            pair = _pair(session, switch, text, used, ready=changed.ready)
+            pair = _pair(session, switch, draw, changed.ready)
             if pair.ratio > SLOWER:
                 # A suspicion is looked at again before anybody is accused.
-                pair = _pair(session, switch, text, used, ready=changed.ready, least=ROUNDS)
+                pair = _pair(session, switch, draw, changed.ready, least=ROUNDS)
             result.pairs.append(pair)
         except psycopg.Error as error:
             if session.closed:
@@ -214,46 +138,55 @@ def compare(session: psycopg.Connection[Any], switch: Switch, changed: Changed) 
     return result
 
 
-def _pair(
-    session: psycopg.Connection[Any], switch: Switch, text: str, used: frozenset[str], *, ready: Ready, least: int = LEAST_ROUNDS
-) -> Pair:
+def _pair(session: psycopg.Connection[Any], switch: Switch, draw: Draw, ready: Ready, *, least: int = LEAST_ROUNDS) -> Pair:
+    texts = {False: draw.without, True: draw.with_}
+    surprise = 1.0
     times: dict[bool, list[float]] = {False: [], True: []}
     pages: dict[bool, list[int]] = {False: [], True: []}
     for shown in (False, True):
         switch.show(shown)
-        warm = run_once(session, text, ready)
+        warm = run_once(session, texts[shown], ready)
         if warm is None:
-            return _timed_out(session, switch, text, used, late=shown, ready=ready)
-        times[shown].append(warm[0])
+            return _timed_out(session, switch, draw, ready, late=shown)
+        times[shown].append(warm.ms)
+        surprise = surprise_of(warm.plan, draw.used)
     cost = times[False][0] + times[True][0]
     rounds = max(least, min(ROUNDS, int(STATEMENT_BUDGET_MS / max(cost, 0.001))))
     times = {False: [], True: []}
     for number in range(rounds):
         for shown in (False, True) if number % 2 else (True, False):
             switch.show(shown)
-            once = run_once(session, text, ready)
+            once = run_once(session, texts[shown], ready)
             if once is None:
-                return _timed_out(session, switch, text, used, late=shown, ready=ready)
-            times[shown].append(once[0])
-            pages[shown].append(once[1])
+                return _timed_out(session, switch, draw, ready, late=shown)
+            times[shown].append(once.ms)
+            pages[shown].append(once.pages)
     runs = {shown: Run(tuple(times[shown]), int(statistics.median(pages[shown]))) for shown in (False, True)}
-    return Pair(runs[False], runs[True], used)
+    return Pair(runs[False], runs[True], draw.used, surprise)
 
 
-def _timed_out(
-    session: psycopg.Connection[Any], switch: Switch, text: str, used: frozenset[str], *, late: bool, ready: Ready
-) -> Pair:
+def _timed_out(session: psycopg.Connection[Any], switch: Switch, draw: Draw, ready: Ready, *, late: bool) -> Pair:
     """One of both took longer than allowed: that counts as the time allowed, for as many rounds as the other gets."""
     slow = Run((float(TIMEOUT_MS),), 1, timed_out=True)
     switch.show(not late)
-    once = run_once(session, text, ready)
-    fast = Run((once[0],), max(1, once[1])) if once else slow
-    return Pair(fast, slow, used) if late else Pair(slow, fast, used)
+    once = run_once(session, draw.without if late else draw.with_, ready)
+    fast = Run((once.ms,), max(1, once.pages)) if once else slow
+    return Pair(fast, slow, draw.used) if late else Pair(slow, fast, draw.used)
 
 
-def run_once(session: psycopg.Connection[Any], text: str, ready: Ready) -> tuple[float, int] | None:
-    """Milliseconds of execution and pages read; None when it took longer than TIMEOUT_MS. Nothing it does remains."""
-    _prepare_generic(session, text, ready)
+@dataclass(frozen=True)
+class Once:
+    """One execution."""
+
+    ms: float
+    """Without planning."""
+    pages: int
+    plan: Mapping[str, Any]
+
+
+def run_once(session: psycopg.Connection[Any], text: str, ready: Ready) -> Once | None:
+    """Execute it; None when it took longer than TIMEOUT_MS. Nothing it does remains."""
+    prepare_settled(session, text, ready)
     with _harmless(session, locks=ready.usage.locks):
         try:
             row = session.execute(("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) " + text).encode()).fetchone()
@@ -261,9 +194,23 @@ def run_once(session: psycopg.Connection[Any], text: str, ready: Ready) -> tuple
             return None
     if row is None:
         return None
-    document = row[0][0]
-    plan = document["Plan"]
-    return float(document["Execution Time"]), int(plan.get("Shared Hit Blocks", 0)) + int(plan.get("Shared Read Blocks", 0))
+    plan = row[0][0]["Plan"]
+    pages = int(plan.get("Shared Hit Blocks", 0)) + int(plan.get("Shared Read Blocks", 0))
+    return Once(float(row[0][0]["Execution Time"]), pages, plan)
+
+
+def surprise_of(plan: Mapping[str, Any], names: frozenset[str]) -> float:
+    """The largest factor by which one of these indexes gave more rows than expected, most of what it read being of no use."""
+    found = 1.0
+    children = plan.get("Plans", ())
+    indexes = {
+        plan.get("Index Name"),
+        *[child.get("Index Name") for child in children if child["Node Type"] == "Bitmap Index Scan"],
+    }
+    actual = float(plan.get("Actual Rows", 0))
+    if indexes & names and float(plan.get("Rows Removed by Filter", 0)) > actual:
+        found = actual / max(1.0, float(plan.get("Plan Rows", 1)))
+    return max([found, *[surprise_of(child, names) for child in children]])
 
 
 @contextmanager
@@ -275,16 +222,6 @@ def _harmless(session: psycopg.Connection[Any], *, locks: bool) -> Iterator[None
     finally:
         if not session.closed:
             session.execute("ROLLBACK")
-
-
-def _plan(session: psycopg.Connection[Any], text: str) -> Mapping[str, Any]:
-    row = session.execute(("EXPLAIN (FORMAT JSON) " + text).encode()).fetchone()
-    plan: Mapping[str, Any] = row[0][0]["Plan"] if row else {}
-    return plan
-
-
-def _shape(plan: Mapping[str, Any]) -> tuple[Any, ...]:
-    return (*[plan.get(name) for name in _SHAPE], *[_shape(child) for child in plan.get("Plans", ())])
 
 
 def oids_of(session: psycopg.Connection[Any], names: Iterable[tuple[str, str]]) -> dict[str, int]:

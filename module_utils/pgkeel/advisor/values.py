@@ -8,17 +8,27 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from datetime import datetime, timedelta
+from math import ceil
 
+from ..postgres.index_declaration import IndexKey
 from .cures import Cured, substituted
 from .facts import Catalog, ColumnFacts
 from .usage import Parameter, Usage
 
 SETS = 3
-"""Different choices of values for each statement."""
+"""Different choices of values for each statement without a list."""
+LIST_SETS = 5
+"""And for one with a list, whose length matters as much as what is in it."""
+LENGTHS = (25, 100, 3, 25, 25)
+"""Elements of a list, by choice. 25 is a page of results; where the counters tell how long it is, that takes its place."""
 # Where along the histogram, by choice.
 _PLACES = (0.5, 0.85, 0.2)
 _OPEN_RANGE = (0.9, 0.97, 0.6)
 _PAIR_WIDTH = 0.08
+_RECENT_DAYS = (7, 30, None)
+"""How far back an open range of time goes from the newest value, by choice; None: as far as _OPEN_RANGE says. Applications ask
+for the last days, and there the histogram knows least: its last part may span months."""
 _ROLE_VALUES = {
     "limit": ("20", "50", "10"),
     "offset": ("0", "100", "20"),
@@ -49,20 +59,80 @@ _TYPE_VALUES = {
 }
 _TIMES = re.compile(r"^timestamp|^time\b")
 PATTERN_LETTERS = 4
+LONGEST_LIST = 1_000
+MOST_TRIES = 10_000
 
 
-def chosen_values(usage: Usage, types: Sequence[str], catalog: Catalog, choice: int) -> tuple[str | None, ...]:
-    """One value for each of ``$1``, ``$2`` … as text, from statistics; ``choice`` below SETS selects another selection.
+def sets_of(usage: Usage, types: Sequence[str]) -> int:
+    """How many choices of values a statement gets."""
+    lists = any(parameter.role == "any" for parameter in usage.parameters.values())
+    return LIST_SETS if lists and any(kind.endswith("[]") for kind in types) else SETS
 
-    ``types`` are PostgreSQL's own names of the parameters' types. None stands for NULL: nothing is known of an unusual type.
+
+def chosen_values(
+    usage: Usage, types: Sequence[str], catalog: Catalog, choice: int, rows_a_call: float = 0.0
+) -> tuple[str | None, ...]:
+    """One value for each of ``$1``, ``$2`` … as text, from statistics; ``choice`` below ``sets_of`` selects another selection.
+
+    ``types`` are PostgreSQL's own names of the parameters' types. ``rows_a_call``: what the counters say that it returns or
+    changes, which tells the length of a list where each element gives a row. None stands for NULL: nothing is known of an
+    unusual type.
     """
     pairs = _pairs(usage)
-    values = []
+    # Lists of the usual length meet each of the choices of what stands beside them.
+    place = choice if choice < SETS else choice - SETS + 1
+    values: list[str | None] = []
     for number, kind in enumerate(types, 1):
         parameter = usage.parameters.get(number, Parameter(number))
         facts = _facts(parameter, catalog)
-        values.append(_value(parameter, kind, facts, choice=choice, pair=pairs.get(number), number=number))
+        if facts is not None and (facts.bounds or facts.common) and (parameter.role == "any" or kind.endswith("[]")):
+            told = list_length(parameter, usage, rows_a_call)
+            length = told if told and LENGTHS[choice] == LENGTHS[0] else LENGTHS[choice]
+            values.append(_array(several(facts, length, choice)))
+        else:
+            values.append(_value(parameter, kind, facts, choice=place, pair=pairs.get(number), number=number))
     return tuple(values)
+
+
+def list_length(parameter: Parameter, usage: Usage, rows_a_call: float) -> int:
+    """How many elements a list has at least, where each of them gives at most one row; 0 where that cannot be told."""
+    if parameter.role != "any" or not parameter.column or rows_a_call <= 0 or usage.limited:
+        return 0
+    key = IndexKey(column=parameter.column)
+    for use in usage.uses:
+        unique = any(index.unique and not index.predicate and index.keys == (parameter.column,) for index in use.table.indexes)
+        if use.table.id == parameter.table and (use.group == [key] or (unique and len(usage.uses) == 1 and not use.group)):
+            return min(LONGEST_LIST, max(1, ceil(rows_a_call)))
+    return 0
+
+
+def several(facts: ColumnFacts, length: int, choice: int) -> list[str]:
+    """So many different values, frequent ones as often as they occur; fewer where statistics hold fewer."""
+    shares = facts.common_shares or (0.0,) * len(facts.common)
+    frequent = sum(shares)
+    found: dict[str, None] = {}
+    known = len(facts.common) + len(facts.bounds)
+    tries = length
+    while len(found) < min(length, known) and tries <= MOST_TRIES:
+        for step in range(tries):
+            at = (step + _PLACES[choice % SETS]) / tries % 1.0
+            found.setdefault(_by_share(facts, shares, frequent, at))
+            if len(found) >= length:
+                break
+        tries *= 2
+    return list(found)
+
+
+def _by_share(facts: ColumnFacts, shares: Sequence[float], frequent: float, at: float) -> str:
+    """The value at that place, 0 to 1, of all rows in the order of how frequent their values are."""
+    if not facts.bounds and frequent:
+        at *= frequent
+    passed = 0.0
+    for value, share in zip(facts.common, shares, strict=False):
+        passed += share
+        if at < passed:
+            return value
+    return _at(facts.bounds, (at - frequent) / max(1e-9, 1 - frequent)) if facts.bounds else facts.common[-1]
 
 
 def is_guess(usage: Usage, types: Sequence[str], catalog: Catalog) -> bool:
@@ -115,7 +185,7 @@ def _pairs(usage: Usage) -> dict[int, str]:
     return found
 
 
-def _value(  # noqa: PLR0911, PLR0912 - one line a kind of parameter
+def _value(  # noqa: PLR0911 - one line a kind of parameter
     parameter: Parameter, kind: str, facts: ColumnFacts | None, *, choice: int, pair: str | None, number: int
 ) -> str | None:
     role = parameter.role
@@ -123,19 +193,17 @@ def _value(  # noqa: PLR0911, PLR0912 - one line a kind of parameter
         return _ROLE_VALUES[role][choice]
     if facts is not None and (facts.bounds or facts.common):
         if role in {"<", ">"} and kind != "interval":
-            return _range(facts, role, choice, pair)
+            return _recent(facts, role, kind, choice, pair) or _range(facts, role, choice, pair)
         if role == "like":
             return _pattern(_typical(facts, choice, 0), choice)
         if role == "@>" and kind == "jsonb":
             return _part(_typical(facts, choice, 0))
         if role == "key":
             return _key(_typical(facts, choice, 0))
-        if role == "any" or kind.endswith("[]"):
-            return _array([_typical(facts, other, 0) for other in range(SETS)])
         if kind == facts.type or kind in {"text", "integer", "bigint", "numeric"} or role in {"=", ""}:
             return _typical(facts, choice, number)
     if role == "like":
-        return ("%abc%", "abc%", "%a%")[choice]
+        return ("%abc%", "%a%", "abc%")[choice]
     if role == "key":
         return "id"
     if kind in _TYPE_VALUES:
@@ -165,10 +233,26 @@ def _range(facts: ColumnFacts, role: str, choice: int, pair: str | None) -> str:
     return _at(bounds, _OPEN_RANGE[choice] if role == ">" else 1 - _OPEN_RANGE[choice])
 
 
+def _recent(facts: ColumnFacts, role: str, kind: str, choice: int, pair: str | None) -> str:
+    """So many days before the newest value; empty where that is no moment, or the column does not reach back so far."""
+    days = _RECENT_DAYS[choice]
+    if days is None or pair or role != ">" or not facts.bounds or not (_TIMES.match(kind) or kind == "date"):
+        return ""
+    try:
+        first, newest = (datetime.fromisoformat(facts.bounds[at]) for at in (0, -1))
+        since = newest - timedelta(days=days)
+        if since <= first:
+            return ""
+    except (ValueError, TypeError, OverflowError):
+        return ""
+    return since.date().isoformat() if kind == "date" else str(since)
+
+
 def _pattern(text: str, choice: int) -> str:
     letters = re.sub(r"[%_\\]", "", text)
     middle = max(0, len(letters) // 2 - PATTERN_LETTERS // 2)
-    if choice == 1:
+    if choice == SETS - 1:
+        # Last: what is chosen before anything is measured must not rest on a prefix that nobody saw the application send.
         return f"{letters[: PATTERN_LETTERS + 1]}%"
     return f"%{letters[middle : middle + PATTERN_LETTERS]}%"
 

@@ -52,7 +52,7 @@ def write_cost(
     Everything happens in transactions that are rolled back; "without" drops the indexes (schema, name) in there first. Triggers
     and foreign keys do not fire: what they do is the same on both sides, and may reach beyond the copy.
     """
-    columns = _written(session, table)
+    columns = written_columns(session, table)
     if not columns or table.rows < 1:
         return None
     updated = sorted(assigned & set(columns))
@@ -82,7 +82,8 @@ def write_cost(
     )
 
 
-def _written(session: psycopg.Connection[Any], table: TableFacts) -> list[str]:
+def written_columns(session: psycopg.Connection[Any], table: TableFacts) -> list[str]:
+    """Columns that an INSERT may name, in their order; generated ones are left out."""
     rows = session.execute(
         """SELECT a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
            JOIN pg_namespace n ON n.oid = c.relnamespace

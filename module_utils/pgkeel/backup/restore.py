@@ -107,7 +107,10 @@ def restored_copy(
             dump, roles = decrypt(request, manifest, *fetch(store, request, manifest, running.folder))
         with blamed(running), result.phase("restore"):
             restore(request, manifest, running, dump, roles)
-            # Vacuumed, since index-only scans need the visibility map that a restored table does not have.
+            # Vacuumed, since index-only scans need the visibility map that a restored table does not have. Rows whose commit has
+            # not reached the disk yet would be left out of it, and commits do not wait for that here.
+            with connect(running.login()) as session:
+                session.execute("CHECKPOINT")
             analyse(request, manifest, running, "--analyze")
         yield running, manifest
 
@@ -244,7 +247,13 @@ def analyse(request: DrillRequest, manifest: Manifest, running: Running, how: st
             f"--jobs={request.jobs}",
             f"--dbname={make_conninfo(dbname=running.copy_of(manifest.database))}",
         ],
-        {**clean_environment(), "PGHOST": login.host, "PGPORT": str(login.port), "PGUSER": login.user},
+        {
+            **clean_environment(),
+            "PGHOST": login.host,
+            "PGPORT": str(login.port),
+            "PGUSER": login.user,
+            **({"PGOPTIONS": "-c synchronous_commit=on"} if how == "--analyze" else {}),
+        },
         "the planner's statistics",
     )
 

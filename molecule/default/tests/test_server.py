@@ -117,7 +117,7 @@ def test_the_reader_cannot_write(host, variables):
     assert "permission denied" in done.stderr
 
 
-@pytest.mark.parametrize("job", ["backup", "drill", "optimize", "audit"])
+@pytest.mark.parametrize("job", ["indexes", "backup", "drill", "optimize", "audit"])
 def test_the_schedule_is_armed(host, job):
     timer = host.service(f"pgkeel-{job}.timer")
     assert timer.is_enabled

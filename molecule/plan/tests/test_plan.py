@@ -32,7 +32,8 @@ def test_there_was_something_to_predict(plans):
     assert done["pgbouncer"] == "install"
     assert {"postgresql-17", "pgbouncer"} <= set(done["packages"])
     assert (done["environment"], done["certificate"], done["firewall"]) == ("build", "make", "set")
-    assert [row["job"] for row in done["schedule"]["jobs"] if row["action"] == "set"] == ["audit", "backup", "drill", "optimize"]
+    jobs = ["audit", "backup", "drill", "indexes", "optimize"]
+    assert [row["job"] for row in done["schedule"]["jobs"] if row["action"] == "set"] == jobs
     assert (done["schedule"]["release"], done["schedule"]["inventory"]) == (True, True)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from pgkeel.advisor.building import too_much
 from pgkeel.advisor.candidates import Candidate
 from pgkeel.advisor.facts import Writes
 from pgkeel.advisor.prepare import home_of, read_form, refusal
 from pgkeel.advisor.prices import index_bytes, price_of
 from pgkeel.advisor.proof import Proof, _culprit, _measured, gained_ms
-from pgkeel.advisor.replay import Compared, Pair, Run
+from pgkeel.advisor.replay import Compared, Pair, Run, surprise_of
 from pgkeel.advisor.resolve import read_usage
 from pgkeel.postgres.index_declaration import IndexDeclaration, IndexKey
 from unit.advisor.shop import CATALOG, ORDERS
@@ -74,6 +75,12 @@ def test_a_set_gains_what_statements_save() -> None:
     assert gained_ms(Proof(compared={1: compared(1, pair(10, 2, "good")), 2: compared(2)})) == pytest.approx(80)
 
 
+def test_values_whose_plan_is_the_same_save_nothing() -> None:
+    one = compared(1, pair(10, 2, "good"))
+    one.unchanged = 3
+    assert gained_ms(Proof(compared={1: one})) == pytest.approx(20)
+
+
 def test_what_may_be_run_on_the_copy() -> None:
     assert refusal(read_usage('SELECT now(), random() FROM "Orders"', CATALOG), CATALOG) == ""
     assert "pg_sleep" in refusal(read_usage('SELECT pg_sleep(1) FROM "Orders"', CATALOG), CATALOG)
@@ -116,3 +123,49 @@ def test_writing_costs_more_where_an_update_changes_the_index() -> None:
 
     assert cost("total") == 0
     assert cost("status") > 0
+
+
+def scan(rows: float, expected: float, removed: float, index: str = "i") -> dict[str, object]:
+    return {
+        "Node Type": "Index Scan", "Index Name": index, "Actual Rows": rows, "Plan Rows": expected,
+        "Rows Removed by Filter": removed,
+    }  # fmt: skip
+
+
+def test_how_far_off_the_planner_was() -> None:
+    below = {"Node Type": "Sort", "Actual Rows": 90, "Plan Rows": 90, "Plans": [scan(90, 10, 800)]}
+    assert surprise_of(below, frozenset({"i"})) == pytest.approx(9)
+    assert surprise_of(below, frozenset({"another"})) == 1.0
+    # What gives all that it reads does not become slower for a wrong guess.
+    assert surprise_of(scan(90, 10, 0), frozenset({"i"})) == 1.0
+    bitmap = {
+        **scan(90, 10, 800, ""),
+        "Node Type": "Bitmap Heap Scan",
+        "Plans": [{"Node Type": "Bitmap Index Scan", "Index Name": "i"}],
+    }
+    assert surprise_of(bitmap, frozenset({"i"})) == pytest.approx(9)
+
+
+def test_hardly_faster_by_a_wrong_guess_is_not_kept() -> None:
+    lucky = replace(pair(10, 7, "good"), surprise=8.0)
+    found = _culprit([compared(1, pair(10, 1, "good")), compared(2, lucky)], CANDIDATES)
+    assert found is not None
+    assert "expects 8 times fewer rows" in found[1]
+    for healthy in (replace(pair(10, 3, "good"), surprise=8.0), replace(pair(10, 7, "good"), surprise=2.0)):
+        assert _culprit([compared(2, healthy)], CANDIDATES) is None
+
+
+def test_what_makes_nothing_faster_is_not_kept() -> None:
+    found = _culprit([compared(1, pair(10, 1, "good")), compared(2, pair(10, 9.9, "both", spread=4))], CANDIDATES)
+    assert found is not None
+    assert found[0] == "both"
+    assert "no statement got faster" in found[1]
+    assert _culprit([compared(1, pair(10, 1, "good")), compared(2, pair(10, 10, "good"))], CANDIDATES) is None
+
+
+def test_of_what_does_not_fit_the_least_worth_goes() -> None:
+    sizes = {"large": 500, "middle": 300, "small": 10}
+    worth = {"large": 9.0, "middle": 5.0, "small": 1.0}
+    assert too_much(sizes, 5, worth) == "small"
+    assert too_much(sizes, 20, worth) == "middle"
+    assert too_much(sizes, 600, worth) == "large"

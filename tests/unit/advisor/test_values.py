@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from pgkeel.advisor.cures import cure
 from pgkeel.advisor.resolve import read_usage
-from pgkeel.advisor.values import SETS, bound, chosen_values, is_guess
-from unit.advisor.shop import CATALOG
+from pgkeel.advisor.values import SETS, bound, chosen_values, is_guess, sets_of
+from unit.advisor.shop import CATALOG, ORDERS, column
 
 
 def values(sql: str, types: list[str], choice: int = 0):
@@ -36,7 +37,8 @@ def test_a_json_document_gives_one_of_its_members() -> None:
 def test_patterns_are_cut_from_real_text() -> None:
     texts = [values('SELECT 1 FROM "Orders" WHERE note LIKE $1', ["text"], choice)[0] or "" for choice in range(SETS)]
     assert texts[0].startswith("%")
-    assert texts[1][0] != "%"
+    assert texts[1].startswith("%")
+    assert texts[2][0] != "%"
     assert texts[0].strip("%") in "alpha beta gamma delta omega psi"
 
 
@@ -59,3 +61,57 @@ def test_a_made_up_value_is_admitted() -> None:
     assert is_guess(read_usage('SELECT 1 FROM "Orders" WHERE note LIKE $1', CATALOG), ["text"], CATALOG)
     assert is_guess(read_usage('SELECT 1 FROM "Orders" WHERE lower(note) = $1', CATALOG), ["text"], CATALOG)
     assert not is_guess(read_usage('SELECT 1 FROM "Orders" WHERE status = $1 LIMIT $2', CATALOG), ["text", "bigint"], CATALOG)
+
+
+MANY = replace(
+    ORDERS,
+    columns={
+        **ORDERS.columns,
+        "buyer": column(
+            "buyer", distinct=5_000, common=("1", "2"), common_shares=(0.4, 0.2), bounds=tuple(str(n) for n in range(10, 1000, 5))
+        ),
+    },
+)
+LISTS = replace(CATALOG, tables={**CATALOG.tables, MANY.id: MANY})
+
+
+def lists(sql: str, kinds: list[str], rows: float = 0.0) -> list[list[str | None]]:
+    usage = read_usage(sql, LISTS)
+    return [list(chosen_values(usage, kinds, LISTS, choice, rows)) for choice in range(sets_of(usage, kinds))]
+
+
+def elements(text: str | None) -> list[str]:
+    return (text or "").strip("{}").replace('"', "").split(",")
+
+
+def test_lists_have_the_lengths_that_applications_send() -> None:
+    kinds = ["integer[]", "timestamp without time zone"]
+    found = lists('SELECT 1 FROM "Orders" WHERE buyer = ANY($1) AND placed >= $2', kinds)
+    assert [len(elements(one)) for one, _ in found] == [25, 100, 3, 25, 25]
+    assert all(len(set(elements(one))) == len(elements(one)) for one, _ in found)
+    # A list of the usual length meets every choice of the other value.
+    assert len({since for one, since in found if len(elements(one)) == 25}) == SETS
+    # Frequent values are among them, and not only they.
+    assert {"1", "2"} < set(elements(found[0][0]))
+
+
+def test_the_counters_tell_how_long_a_list_is() -> None:
+    kinds = ["integer[]"]
+    grouped = 'SELECT buyer, count(*) FROM "Orders" WHERE buyer = ANY($1) GROUP BY buyer'
+    assert [len(elements(one)) for (one,) in lists(grouped, kinds, 39.2)] == [40, 100, 3, 40, 40]
+    plain = 'SELECT * FROM "Orders" WHERE buyer = ANY($1)'  # any number of rows for each
+    assert [len(elements(one)) for (one,) in lists(plain, kinds, 39.2)] == [25, 100, 3, 25, 25]
+
+
+def test_a_short_list_where_statistics_hold_no_more() -> None:
+    (value,) = values('SELECT 1 FROM "Orders" WHERE status = ANY($1)', ["text[]"])
+    assert sorted(elements(value)) == ["new", "paid"]
+
+
+def test_an_open_range_of_time_asks_for_the_last_days() -> None:
+    kinds = ["timestamp without time zone"]
+    sql = 'SELECT 1 FROM "Orders" WHERE placed >= $1'
+    assert values(sql, kinds, 0) == ("2026-01-21 00:00:00",)  # the newest is of the 28th
+    assert values(sql, kinds, 1)[0] != "2025-12-29 00:00:00", "the table does not reach back so far"
+    assert values(sql, kinds, 2) == ("2026-01-17",)
+    assert values('SELECT 1 FROM "Orders" WHERE placed < $1', kinds, 0) == ("2026-01-03",)

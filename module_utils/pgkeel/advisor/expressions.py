@@ -1,0 +1,244 @@
+"""Expressions and conditions of a statement: which columns they compare, sort and read, and what parameters are for."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from pglast import ast
+from pglast.enums import A_Expr_Kind, BoolExprType, BoolTestType, NullTestType, SortByDir, SortByNulls
+
+from ..postgres.index_declaration import IndexKey
+from .facts import Catalog
+from .names import Columns, Scope, named, need, stripped, text_of
+from .tree import Tree, children, column_name, names_of, nodes
+from .usage import Parameter, Pattern, Usage, Use
+
+_RANGE_OPERATORS = frozenset({"<", "<=", ">", ">="})
+_PATTERN_OPERATORS = frozenset({"~~", "~~*", "~", "~*"})
+_PATTERN_KINDS = frozenset({A_Expr_Kind.AEXPR_LIKE, A_Expr_Kind.AEXPR_ILIKE})
+_SWAPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+
+
+class Expressions(ABC):
+    """Goes through expressions; what it finds goes into ``usage``."""
+
+    def __init__(self, catalog: Catalog, usage: Usage) -> None:
+        self.catalog = catalog
+        self.usage = usage
+
+    @abstractmethod
+    def statement(self, node: Tree, outer: Scope | None = None) -> Columns:
+        """A query inside an expression; returns its columns."""
+
+    def sort(self, items: list[Any], aliases: dict[str, Any], positions: list[Any], scope: Scope) -> None:
+        """ORDER BY: its leading part, as far as it lies in one table."""
+        leading: Use | None = None
+        broken = False
+        for item in items:
+            value = named(item.node, aliases, positions, scope)
+            self.value_of(item.node, scope)
+            found = self.key(value, scope)
+            if found is None or (leading is not None and found[0] is not leading):
+                broken = True
+            if broken or found is None:
+                continue
+            leading = found[0]
+            down = item.sortby_dir == SortByDir.SORTBY_DESC
+            nulls_first = (
+                down
+                if item.sortby_nulls == SortByNulls.SORTBY_NULLS_DEFAULT
+                else item.sortby_nulls == SortByNulls.SORTBY_NULLS_FIRST
+            )
+            leading.order.append((found[1], down, nulls_first))
+
+    def keyed(self, node: Tree, scope: Scope, place: str) -> None:
+        """Note a column or expression in that list of its use."""
+        found = self.key(node, scope)
+        if found is not None:
+            getattr(found[0], place).append(found[1])
+
+    def key(self, node: Tree, scope: Scope) -> tuple[Use, IndexKey] | None:
+        """A column of a table, or an expression of one table's columns and constants."""
+        if isinstance(node, ast.ColumnRef):
+            origin, level = scope.find(column_name(node))
+            return (origin.use, IndexKey(column=origin.column)) if origin is not None and level == 0 else None
+        if node is None or isinstance(node, ast.TypeCast | ast.A_Const | ast.ParamRef | tuple | list):
+            return None
+        references = list(nodes(node, ast.ColumnRef))
+        if not references or any(True for _ in nodes(node, ast.ParamRef, ast.SubLink, ast.SQLValueFunction)):
+            return None
+        origins = [scope.find(column_name(reference)) for reference in references]
+        uses = {id(origin.use) if origin else 0 for origin, _ in origins}
+        if len(uses) != 1 or 0 in uses or any(level for _, level in origins):
+            return None
+        if any(
+            names_of(call.funcname)[-1] in self.catalog.volatile or call.agg_star or call.over
+            for call in nodes(node, ast.FuncCall)
+        ):
+            return None
+        first = origins[0][0]
+        return (
+            (first.use, IndexKey(expression=stripped(node, references, [o.column for o, _ in origins if o]))) if first else None
+        )
+
+    def value_of(self, node: Tree, scope: Scope) -> None:  # noqa: PLR0912 - one branch a kind of node
+        """Note every column that is read and every parameter in an expression; subqueries are walked."""
+        if node is None:
+            return
+        if isinstance(node, ast.ColumnRef):
+            if column_name(node)[-1] == "*":
+                for source in scope.sources.values():
+                    if source.use is not None:
+                        source.use.needed = None
+            else:
+                origin, level = scope.find(column_name(node))
+                if level < 0:
+                    self._whole_row(node, scope)
+                need(origin)
+            return
+        if isinstance(node, ast.SubLink):
+            self._sublink(node, scope)
+            return
+        if isinstance(node, ast.FuncCall):
+            name = names_of(node.funcname)[-1]
+            for position, argument in enumerate(node.args or ()):
+                if isinstance(argument, ast.ParamRef):
+                    self.parameter(int(argument.number or 0), None, f"{name}:{position}")
+        if isinstance(node, ast.A_Expr) and node.kind == A_Expr_Kind.AEXPR_OP and isinstance(node.rexpr, ast.ParamRef):
+            self._operand(node, scope)
+        for child in children(node):
+            self.value_of(child, scope)
+
+    def _operand(self, node: Tree, scope: Scope) -> None:
+        operator = names_of(node.name)[-1]
+        role = "key" if operator in {"->", "->>", "?"} else "path" if operator in {"#>", "#>>"} else ""
+        found = self.key(node.lexpr, scope) if role else None
+        if role:
+            self.parameter(int(node.rexpr.number or 0), found, role)
+
+    def _whole_row(self, node: Tree, scope: Scope) -> None:
+        """``row_to_json(t)``: a name that is a source, not a column, is its whole row."""
+        source = scope.sources.get(column_name(node)[-1])
+        if source is not None and source.use is not None:
+            source.use.needed = None
+
+    def _sublink(self, node: Tree, scope: Scope) -> None:
+        columns = self.statement(node.subselect, scope)
+        self.value_of(node.testexpr, scope)
+        operator = names_of(node.operName)[-1] if node.operName else "="
+        if node.testexpr is None or operator != "=":
+            return
+        found = self.key(node.testexpr, scope)
+        inner = next(iter(columns.values()), None)
+        if found is not None:
+            found[0].joins.append(found[1])
+        if inner is not None:
+            need(inner)
+            inner.use.joins.append(IndexKey(column=inner.column))
+
+    def parameter(self, number: int, found: tuple[Use, IndexKey] | None, role: str) -> None:
+        """Note what a parameter is for; the first that names a column stays."""
+        known = self.usage.parameters.get(number)
+        if known is not None and known.column:
+            return
+        table = found[0].table.id if found else None
+        self.usage.parameters[number] = Parameter(number, table, found[1].column if found else "", role)
+
+    def condition(self, node: Tree, scope: Scope, arm: bool = False) -> None:
+        """A boolean expression: what narrows a table down goes into its use. ``arm``: one side of an OR."""
+        if node is None:
+            return
+        if isinstance(node, ast.BoolExpr) and node.boolop in (BoolExprType.AND_EXPR, BoolExprType.OR_EXPR):
+            either = arm or node.boolop == BoolExprType.OR_EXPR
+            for part in node.args or ():
+                self.condition(part, scope, either)
+            return
+        self.value_of(node, scope)
+        if not arm:
+            self._constant(node, scope)
+        if isinstance(node, ast.A_Expr):
+            self._comparison(node, scope, arm)
+
+    def _constant(self, node: Tree, scope: Scope) -> None:
+        inner = node
+        if isinstance(node, ast.BoolExpr) and node.boolop == BoolExprType.NOT_EXPR:
+            inner = (node.args or (None,))[0]
+        telling = isinstance(inner, ast.ColumnRef | ast.NullTest | ast.BooleanTest) or (
+            isinstance(node, ast.A_Expr)
+            and node.kind in (A_Expr_Kind.AEXPR_OP, A_Expr_Kind.AEXPR_IN)
+            and any(True for _ in nodes(node.rexpr, ast.A_Const))
+            and not any(True for _ in nodes(node.rexpr, ast.FuncCall))
+        )
+        if not telling or any(True for _ in nodes(node, ast.ParamRef, ast.SubLink, ast.SQLValueFunction)):
+            return
+        references = list(nodes(node, ast.ColumnRef))
+        origins = [scope.find(column_name(reference)) for reference in references]
+        if not origins or any(origin is None or level for origin, level in origins):
+            return
+        uses = {id(origin.use) for origin, _ in origins if origin}
+        first = origins[0][0]
+        if len(uses) == 1 and first is not None:
+            first.use.constants.append(stripped(node, references, [o.column for o, _ in origins if o]))
+        if isinstance(node, ast.NullTest) and node.nulltesttype == NullTestType.IS_NULL:
+            self.keyed(node.arg, scope, "equal")
+        if isinstance(node, ast.BooleanTest) and node.booltesttype in (BoolTestType.IS_TRUE, BoolTestType.IS_FALSE):
+            self.keyed(node.arg, scope, "equal")
+
+    def _comparison(self, node: Tree, scope: Scope, arm: bool) -> None:  # noqa: PLR0912 - one branch a kind of operator
+        operator = names_of(node.name)[-1]
+        if node.kind in (A_Expr_Kind.AEXPR_BETWEEN, A_Expr_Kind.AEXPR_BETWEEN_SYM):
+            found = self.key(node.lexpr, scope)
+            self._compared(found, ">", node.rexpr[0])
+            self._compared(found, "<", node.rexpr[1])
+            if found is not None:
+                (found[0].either if arm else found[0].ranges).append(found[1])
+            return
+        left, right = self.key(node.lexpr, scope), self.key(node.rexpr, scope)
+        if left is None and right is not None and node.kind == A_Expr_Kind.AEXPR_OP:
+            left, right, operator = right, None, {**_SWAPPED, "<@": "@>"}.get(operator, operator)
+            other = node.lexpr
+        else:
+            other = node.rexpr
+        if left is None:
+            return
+        use, key = left
+        any_of = node.kind in (A_Expr_Kind.AEXPR_OP_ANY, A_Expr_Kind.AEXPR_IN)
+        self._compared(left, "any" if node.kind == A_Expr_Kind.AEXPR_OP_ANY else operator, other)
+        if node.kind in _PATTERN_KINDS or (node.kind == A_Expr_Kind.AEXPR_OP and operator in _PATTERN_OPERATORS):
+            if not operator.startswith("!"):
+                use.patterns.append(
+                    Pattern(
+                        key, text_of(other), operator.startswith("~") and operator not in {"~~", "~~*"}, operator.endswith("*")
+                    )
+                )
+        elif operator == "=" and (any_of or node.kind == A_Expr_Kind.AEXPR_OP):
+            if right is not None:
+                if right[0] is not use:
+                    use.joins.append(key)
+                    right[0].joins.append(right[1])
+            else:
+                (use.either if arm else use.joins if self._outer_value(other, scope) else use.equal).append(key)
+        elif node.kind == A_Expr_Kind.AEXPR_OP:
+            place = (
+                use.ranges
+                if operator in _RANGE_OPERATORS
+                else use.contains
+                if operator in {"@>", "&&"}
+                else use.key_exists
+                if operator in {"?", "?|", "?&"}
+                else use.fulltext
+                if operator == "@@"
+                else None
+            )
+            if place is not None:
+                (use.either if arm and place is use.ranges else place).append(key)
+
+    def _outer_value(self, node: Tree, scope: Scope) -> bool:
+        """Whether a value comes from a row of a query around this one."""
+        return any(scope.find(column_name(reference))[1] > 0 for reference in nodes(node, ast.ColumnRef))
+
+    def _compared(self, found: tuple[Use, IndexKey] | None, operator: str, value: Tree) -> None:
+        roles = {"~~": "like", "~~*": "like", "<=": "<", ">=": ">"}
+        for parameter in nodes(value, ast.ParamRef):
+            self.parameter(parameter.number, found, roles.get(operator, operator))
