@@ -157,16 +157,21 @@ def _rivals(
     """The choice, and sets chosen in other ways: which is best is for the measurement to say, not for the planner."""
     plain = {c.index.name: prices[c.index.name] for c in candidates if is_single(c)}
     single = choose(costed, plain, limits.budget_bytes)
+    # What HypoPG cannot pretend has its place in every set, or those without it would lose for that alone.
+    gin = {c.index.name for c in candidates if c.index.method in GIN_METHODS}
+    real = [name for name in first.indexes if name in gin]
     planner = Planner(connector)
     try:
         filled = greedy_set(
             planner, statements, candidates, prices, limits.budget_bytes, start=first.indexes, seconds=FILL_SECONDS
         )
+        begun = (*real, *single.indexes)
+        others = [candidate for candidate in candidates if candidate.index.name in real]
         singles = [candidate for candidate in candidates if candidate.index.name in plain]
         several = greedy_set(
-            planner, statements, singles, prices, limits.budget_bytes, start=single.indexes, seconds=FILL_SECONDS
+            planner, statements, [*singles, *others], prices, limits.budget_bytes, start=begun, seconds=FILL_SECONDS
         )
-        greedy = greedy_set(planner, statements, candidates, prices, limits.budget_bytes, seconds=FILL_SECONDS)
+        greedy = greedy_set(planner, statements, candidates, prices, limits.budget_bytes, start=real, seconds=FILL_SECONDS)
     finally:
         planner.close()
     found = [described(costed, prices, names) for names in (filled, several, greedy)]

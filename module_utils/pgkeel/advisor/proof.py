@@ -49,6 +49,8 @@ class Proof:
     compared: dict[int, Compared] = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
     """Statements that could not be replayed, by reason."""
+    unlike: int = 0
+    """Choices of values that were not run, as they read far more than production's calls do."""
     rounds: int = 0
     """How often the set was proved until nothing got slower."""
 
@@ -164,6 +166,8 @@ def _replay(session: psycopg.Connection[Any], switch: Switch, todo: Sequence[Rea
             proof.skipped["the time was over"] = proof.skipped.get("the time was over", 0) + 1
             continue
         found = compare(session, switch, changed)
+        if found.unlike:
+            proof.unlike += found.unlike
         if found.skipped:
             proof.skipped[found.skipped] = proof.skipped.get(found.skipped, 0) + 1
         proof.compared[found.query_id] = found
