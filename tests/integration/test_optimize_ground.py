@@ -79,6 +79,14 @@ def test_the_newest_rows_are_as_unknown_to_index_only_scans_as_in_production(cas
     assert found["same"], "no row changes"
 
 
+def test_values_far_from_those_of_production_are_not_run(case) -> None:
+    found = case("unlike")
+    assert found["unknown"]["left_out"] == 0
+    assert found["little"]["left_out"] > 0
+    assert found["little"]["left_out"] + found["little"]["run"] == found["unknown"]["run"]
+    assert found["little"]["run"] > 0
+
+
 @pytest.mark.skipif(not os.environ.get("PGKEEL_ADVISOR_SCAN"), reason="ten minutes: set PGKEEL_ADVISOR_SCAN=1")
 def test_five_thousand_statements(case) -> None:
     found = case("scan", timeout=1200)
