@@ -70,3 +70,16 @@ def test_what_cannot_be_kept_is_refused_in_a_sentence(server, visits, change, se
     assert refused["failed"]
     assert sentence in refused["msg"]
     assert partitions(visits) == set()
+
+
+def test_the_playbook_keeps_what_the_inventory_declares(server, connection):
+    session = connection("edtech")
+    session.execute('CREATE TABLE "Visit" (id int, at timestamptz NOT NULL) PARTITION BY RANGE (at)')
+    extra = {"database_indexes": [], "database_partitions": [{**DECLARED, "database": "edtech"}]}
+    try:
+        first = server.playbook("playbooks/indexes.yml", extra)
+        assert first.returncode == 0, first.stdout[-2000:]
+        assert len(partitions(session)) >= 4
+        assert server.playbook("playbooks/indexes.yml", extra).stats[server.name]["changed"] == 0
+    finally:
+        session.execute('DROP TABLE "Visit" CASCADE; DROP EXTENSION IF EXISTS pg_partman; DROP SCHEMA IF EXISTS partman CASCADE')
