@@ -294,7 +294,23 @@ def aged(ground: ProvingGround) -> dict:
     return found
 
 
-CASES = {"aged": aged, "bad_index": bad_index, "crash": crash, "cures": cures, "sizes": sizes, "scan": scan}
+def unlike(ground: ProvingGround) -> dict:
+    """How many choices of values are left out, where production's calls read little, and where nothing is known of them."""
+    fill(ground, EVENTS)
+    text = "SELECT id, a FROM event WHERE id = ANY($1)"
+    index = Candidate(IndexDeclaration("event_id_idx", "event", (IndexKey("id"),), include=("a",)))
+    found = {}
+    for name, blocks in (("little", 3), ("unknown", 0)):
+        known = Statement(1, text, 10, 1000.0, 250, blocks * 10, 0, NOW)
+        with connect(ground.login()) as session:
+            catalog = read_catalog(session)
+            ready = prepare(session, [known], catalog).ready
+        proof = prove(connector(ground), ready, [index], catalog, {}, served={}, seconds=60, budget_bytes=10**9)
+        found[name] = {"left_out": proof.unlike, "run": sum(len(one.pairs) for one in proof.compared.values())}
+    return found
+
+
+CASES = {"unlike": unlike, "aged": aged, "bad_index": bad_index, "crash": crash, "cures": cures, "sizes": sizes, "scan": scan}
 
 
 def main() -> None:

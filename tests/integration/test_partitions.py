@@ -1,0 +1,85 @@
+"""pg_partman keeps declared tables: partitions ahead, old ones gone, and nothing converted behind anybody's back."""
+
+from __future__ import annotations
+
+import pytest
+
+DECLARED = {"table": "Visit", "column": "at", "interval": "1 month", "ahead": 2, "keep": "3 months"}
+
+
+@pytest.fixture
+def visits(server, connection, database):
+    server.run("apt-get install -y --no-install-recommends postgresql-17-partman >/dev/null", timeout=300)
+    opened = connection(database("part"))
+    opened.execute('CREATE TABLE "Visit" (id int, at timestamptz NOT NULL) PARTITION BY RANGE (at)')
+    return opened
+
+
+def keep(server, visits, *, check=False, **more):
+    arguments = {"login_db": visits.info.dbname, "partitions": [{**DECLARED, **more}]}
+    return server.module("pg_partitions", arguments, check=check)
+
+
+def partitions(visits):
+    return {
+        name
+        for (name,) in visits.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = '\"Visit\"'::regclass")
+    }
+
+
+def test_declared_kept_and_left(server, visits):
+    would = keep(server, visits, check=True)
+    assert (would["changed"], would["tables"][0]["state"]) == (True, "declared")
+    assert partitions(visits) == set()
+    done = keep(server, visits)
+    assert done["changed"], done
+    made = partitions(visits)
+    assert len(made) >= 4  # two ahead, this month, and the default
+    visits.execute('INSERT INTO "Visit" VALUES (1, now())')
+    assert visits.execute('SELECT count(*) FROM ONLY "Visit_default"').fetchone() == (0,)
+    assert not keep(server, visits)["changed"]
+    # What is due is done: a month that was lost comes back, and one that is too old goes.
+    newest = sorted(name for name in made if "default" not in name)[-1]
+    visits.execute(f"DROP TABLE {newest}")
+    old = visits.execute("SELECT date_trunc('month', now()) - interval '7 months'").fetchone()[0]
+    visits.execute("SELECT partman.create_partition_time('public.Visit', ARRAY[%s])", [old])
+    assert len(partitions(visits)) == len(made)
+    did = keep(server, visits)
+    assert did["tables"][0]["state"] in {"maintained", "ok"}
+    assert partitions(visits) == made
+    longer = keep(server, visits, keep="12 months")
+    assert (longer["changed"], longer["tables"][0]["state"]) == (True, "changed")
+    assert not keep(server, visits, keep="12 months")["changed"]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"table": "Plain"}, "is not partitioned, and pgkeel does not convert"),
+        ({"table": "Listed", "column": "id"}, "not by range of id"),
+        ({"column": "id"}, "is partitioned by at, and not by range of id"),
+        ({"table": "Nowhere"}, "There is no table public.Nowhere"),
+        ({"ahead": 0}, "0 partitions ahead"),
+        ({"interval": "a while"}, "is no period"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused_in_a_sentence(server, visits, change, sentence):
+    visits.execute('CREATE TABLE "Plain" (id int, at timestamptz)')
+    visits.execute('CREATE TABLE "Listed" (id int) PARTITION BY LIST (id)')
+    refused = keep(server, visits, **change)
+    assert refused["failed"]
+    assert sentence in refused["msg"]
+    assert partitions(visits) == set()
+
+
+def test_the_playbook_keeps_what_the_inventory_declares(server, connection):
+    session = connection("edtech")
+    session.execute('CREATE TABLE "Visit" (id int, at timestamptz NOT NULL) PARTITION BY RANGE (at)')
+    extra = {"database_indexes": [], "database_partitions": [{**DECLARED, "database": "edtech"}]}
+    try:
+        first = server.playbook("playbooks/indexes.yml", extra)
+        assert first.returncode == 0, first.stdout[-2000:]
+        assert len(partitions(session)) >= 4
+        assert server.playbook("playbooks/indexes.yml", extra).stats[server.name]["changed"] == 0
+    finally:
+        session.execute('DROP TABLE "Visit" CASCADE; DROP EXTENSION IF EXISTS pg_partman; DROP SCHEMA IF EXISTS partman CASCADE')
