@@ -18,7 +18,7 @@ export LAB_MIRROR_URL ?=
 lab = ansible-playbook -i localhost, playbooks/lab.yml
 names = {"lab_servers": [$(shell printf '%s' '$(1)' | sed 's/[^ ][^ ]*/"&"/g; s/ /,/g')]}
 
-.PHONY: help setup demo test lint unit browser integration molecule faults bench-backup bench-advisor orm-compat storm lab-up lab-down lab-ssh lock clean
+.PHONY: help setup demo test lint unit browser integration molecule faults bench bench-cost bench-backup bench-advisor orm-compat storm lab-up lab-down lab-ssh lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -55,6 +55,13 @@ integration: $(VENV) ## Tests against a real server in the lab
 faults: $(VENV) ## Every failure of the store at every position (half an hour): build/faults.json, docs/faults.md
 	@PGKEEL_FAULTS=all python tools/integration.py tests/integration/test_faults.py
 	@python tools/faults_table.py
+
+bench: $(VENV) ## The success metrics, before and after, with real clients: build/bench/results.json (BENCH_SIZE=quick|full)
+	@tools/setup node
+	@python tools/bench.py
+
+bench-cost: $(VENV) ## What pgkeel itself costs: playbooks, pg_stat_statements, backups beside a workload: build/bench/costs.json
+	@python tools/bench_cost.py
 
 bench-backup: $(VENV) ## Backup and restore beside pg_dump|gzip|rclone and pgBackRest: build/bench/backup.json
 	@python tools/bench_backup.py

@@ -17,10 +17,12 @@ description:
 options:
   size:
     description:
-      - How much. V(tiny) has 50 users and 2,000 logs, V(demo) 2,000 and 500,000.
+      - How much. V(tiny) has 50 users and 2,000 logs, V(small) 1,000 and 100,000, V(demo) 2,000 and 500,000,
+        V(million) 5,000 and 1 million.
       - V(medium) has 10,000 and 2.5 million, about 2 GB, and V(bench) 50,000 and 10 million.
+      - What the disk does not hold is refused.
     type: str
-    choices: [tiny, demo, medium, bench]
+    choices: [tiny, small, demo, million, medium, bench]
     default: demo
   seed:
     description: Chooses one of many databases of that size.
@@ -111,7 +113,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.pgkeel.postgres.arguments import CONNECTION_ARGUMENTS
 
 try:
-    from ansible.module_utils.pgkeel.edtech.load import Loaded, Schema, check_target, load, loaded, require_same
+    from ansible.module_utils.pgkeel.edtech.load import Loaded, Schema, check_target, load, loaded, require_room, require_same
     from ansible.module_utils.pgkeel.edtech.sizes import size_named
     from ansible.module_utils.pgkeel.errors import PgkeelError
     from ansible.module_utils.pgkeel.postgres.connect import Login, connect
@@ -137,12 +139,15 @@ def run(module: AnsibleModule) -> tuple[bool, Loaded]:
     size, seed = size_named(arguments["size"]), arguments["seed"]
     wanted = reference_date(arguments["reference_date"])
     schema = Schema(arguments["tables_sql"], arguments["constraints_sql"], arguments["migrations_sql"])
-    with connect(Login.from_arguments(arguments), application_name="pgkeel edtech_load") as connection:
+    login = Login.from_arguments(arguments)
+    with connect(login, application_name="pgkeel edtech_load") as connection:
         check_target(connection, arguments["owner"])
         present = loaded(connection, schema)
         if present is not None:
             require_same(present, size, seed, wanted)
             return False, present
+        if login.host == "" or login.host.startswith("/"):
+            require_room(connection, size)
         today = wanted or datetime.now(UTC).date()
         if module.check_mode:
             return True, Loaded(size.name, seed, today, size.rows(), 0.0)
@@ -152,7 +157,7 @@ def run(module: AnsibleModule) -> tuple[bool, Loaded]:
 def main() -> None:
     """Run the module."""
     own = {
-        "size": {"type": "str", "choices": ["tiny", "demo", "medium", "bench"], "default": "demo"},
+        "size": {"type": "str", "choices": ["tiny", "small", "demo", "million", "medium", "bench"], "default": "demo"},
         "seed": {"type": "int", "default": 1},
         "reference_date": {"type": "str", "default": ""},
         "owner": {"type": "str", "required": True},

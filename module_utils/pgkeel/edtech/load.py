@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import time
 import uuid
@@ -110,6 +111,30 @@ def check_target(connection: Connection, owner: str) -> None:
         raise PgkeelError(f"The database is encoded in {encoding[0] if encoding else '?'}", "Create it with the encoding UTF8")
     if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [owner]).fetchone() is None:
         raise PgkeelError(f"The role {owner!r}, which should own the tables, does not exist", "Run playbooks/site.yml first")
+
+
+def require_room(connection: Connection, size: Size) -> None:
+    """Raise PgkeelError when the disk of this database is too small for that size. Works on the server itself only.
+
+    Where the folder cannot be seen from here (another machine, another OS user), nothing is refused.
+    """
+    row = connection.execute(
+        """
+        SELECT coalesce(nullif(pg_tablespace_location(dattablespace), ''), current_setting('data_directory'))
+          FROM pg_database WHERE datname = current_database()
+        """
+    ).fetchone()
+    folder = row[0] if row else "/"
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return
+    free = found.f_bavail * found.f_frsize
+    if free < size.needed_bytes:
+        raise PgkeelError(
+            f"{size.name} needs about {size.needed_bytes / 1e9:.1f} GB of disk, and {free / 1e9:.1f} GB are free in {folder}",
+            "Choose a smaller size, or free space there; nothing was changed",
+        )
 
 
 def load(connection: Connection, size: Size, *, seed: int, reference: date, schema: Schema, owner: str) -> tuple[bool, Loaded]:

@@ -15,6 +15,8 @@ COMMENTS_PER_POST = 3
 LIKES_PER_POST = 5
 MEMBERS_PER_GROUP = 5
 MESSAGES_PER_THREAD = 30
+BYTES_PER_LOG, BYTES_PER_USER = 1_200, 30_000
+"""Measured with the indexes of constraints.sql, rounded up."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,11 @@ class Size:
     name: str
     users: int
     logs: int
+
+    @property
+    def needed_bytes(self) -> int:
+        """Disk that a load takes: tables, indexes and the WAL of it, with the GIN indexes that are built later."""
+        return 150_000_000 + self.logs * BYTES_PER_LOG + self.users * BYTES_PER_USER
 
     @property
     def courses(self) -> int:
@@ -83,7 +90,9 @@ SIZES = {
     size.name: size
     for size in (
         Size("tiny", 50, 2_000),
+        Size("small", 1_000, 100_000),
         Size("demo", 2_000, 500_000),
+        Size("million", 5_000, 1_000_000),
         Size("medium", 10_000, 2_500_000),
         Size("bench", 50_000, 10_000_000),
     )

@@ -91,11 +91,13 @@ def test_the_sizes_say_exactly_how_many_rows_there_are(size):
 def test_the_named_sizes_are_those_of_the_documentation():
     assert {size.name: (size.users, size.logs) for size in SIZES.values()} == {
         "tiny": (50, 2_000),
+        "small": (1_000, 100_000),
         "demo": (2_000, 500_000),
+        "million": (5_000, 1_000_000),
         "medium": (10_000, 2_500_000),
         "bench": (50_000, 10_000_000),
     }
-    with pytest.raises(PgkeelError, match=r"no size 'huge'.*tiny, demo, medium, bench"):
+    with pytest.raises(PgkeelError, match=r"no size 'huge'.*tiny, small, demo, million, medium, bench"):
         size_named("huge")
 
 

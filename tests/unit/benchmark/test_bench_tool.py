@@ -1,0 +1,142 @@
+"""`make bench` itself: it stops by itself, ends what it started, and keeps what it has."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tools"))
+
+import bench
+from pgkeel.benchmark.cases import GROUPS
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """Folders of our own, and an ansible-playbook that notes its process and sleeps."""
+    program = tmp_path / "bin" / "ansible-playbook"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pid\nexec sleep 30\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(bench, "ROOT", tmp_path)
+    monkeypatch.setattr(bench, "OUT", tmp_path / "out")
+    monkeypatch.setattr(bench, "PARTS", tmp_path / "out" / "parts")
+    monkeypatch.setattr(bench, "COSTS", tmp_path / "out" / "costs.json")
+    return tmp_path
+
+
+def gone(place):
+    """Whether the process that ansible-playbook was has ended."""
+    return not Path("/proc", (place / "pid").read_text().strip()).exists()
+
+
+def test_it_stops_when_the_time_is_up(place):
+    run = bench.Run(minutes=1 / 60)
+    began = time.monotonic()
+    with pytest.raises(bench.StoppedError, match="the time was up in site"):
+        run.play("site", "site.yml", {})
+    assert time.monotonic() - began < 5
+    assert gone(place)
+    with pytest.raises(bench.StoppedError, match="the time was up"):
+        run.play("next", "next.yml", {})
+
+
+def test_an_interruption_ends_the_playbook(place):
+    threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(bench.StoppedError, match="the run was interrupted in load"):
+        bench.Run(minutes=1).play("load", "edtech.yml", {})
+    assert gone(place)
+
+
+def test_a_playbook_that_must_not_fail_says_why_it_did(place, capsys):
+    (place / "bin" / "ansible-playbook").write_text("#!/bin/sh\necho ok\necho 'fatal: [bench]: no room'\nexit 2\n")
+    run = bench.Run(minutes=1)
+    assert run.play("storm", "benchmark.yml", {}, must=False) is False
+    with pytest.raises(SystemExit, match="load failed"):
+        run.play("load", "edtech.yml", {})
+    assert "no room" in capsys.readouterr().err
+
+
+def save(place, group, database):
+    rows = [
+        {
+            "metric": case.metric,
+            "client": case.client,
+            "before_ms": {"median": 10.0, "p95": 10.0},
+            "after_ms": {"median": 0.1, "p95": 0.2},
+            "ratio": 100.0,
+            "rows": 1,
+            "target": case.target,
+            "met": True,
+            "plan_before": None,
+            "plan_after": None,
+            "ratio_p95": 50.0,
+            "before_spread": None,
+            "after_spread": None,
+            "difference": "",
+            "reason": "",
+            "note": "",
+        }
+        for case in group.cases
+    ]
+    folder = place / "out" / "parts" / bench.SERVER
+    folder.mkdir(parents=True, exist_ok=True)
+    data = {"size": "small", "logs": 100_000, "users": 1000, "reference": "2026-03-02"}
+    raw = [{"metric": row["metric"], "client": row["client"], "before_ms": [10.0], "after_ms": [0.1]} for row in rows]
+    part = {"rows": rows, "raw": raw, "indexes": [], "data": data}
+    (folder / f"bench-{database}-{group.name}.json").write_text(json.dumps(part))
+
+
+def test_what_was_measured_is_kept_and_the_rest_says_why_not(place, capsys):
+    save(place, GROUPS[0], "bench_small")
+    status = bench.conclude(bench.Run(minutes=1), ["small"], "the run was interrupted in measure_small", datetime.now(UTC))
+    assert status == 1
+    rows = json.loads((place / "out" / "results.json").read_text())
+    measured = [row for row in rows if not row["reason"]]
+    assert len(measured) == len(GROUPS[0].cases)
+    assert all("the run was interrupted in measure_small" in row["reason"] for row in rows if row["reason"])
+    assert (place / "out" / "raw" / "small" / "recent-logs-drizzle.json").exists()
+    page = (place / "out" / "benchmarks.html").read_text()
+    assert "the run was interrupted in measure_small" in page
+    said = capsys.readouterr()
+    assert "what was measured so far is kept" in said.err
+    assert "NOT MEASURED" in said.out
+
+
+def test_a_whole_run_is_a_success(place):
+    for group in GROUPS:
+        save(place, group, "bench_small")
+    folder = place / "out" / "parts" / bench.SERVER
+    login = {"p50": 10.0, "p95": 20.0}
+    storms = [
+        {"path": path, "arrival": "burst", "errors": {}, "login_ms": login, "clients": 200}
+        for path in ("pgbouncer", "direct_tuned")
+    ]
+    (folder / "storm.json").write_text(json.dumps({"storms": storms, "problems": []}))
+    (folder / "schema_audit.json").write_text("{}")
+    run = bench.Run(minutes=1)
+    run.seconds["schema_audit"] = 12.0
+    assert bench.conclude(run, ["small"], "", datetime.now(UTC)) == 0
+    rows = {row["metric"]: row for row in json.loads((place / "out" / "results.json").read_text())}
+    assert rows["login_storm"]["met"] is True
+    assert (rows["schema_check"]["met"], rows["schema_check"]["after_ms"]["median"]) == (True, 12000.0)
+    storms[0]["errors"] = {"53300": 1}
+    (folder / "storm.json").write_text(json.dumps({"storms": storms, "problems": []}))
+    assert bench.storm_row(folder, "")["met"] is False
+    run.seconds["schema_audit"] = 61.0
+    assert bench.schema_row(run, "")["met"] is False
+
+
+def test_a_wrong_size_is_named(monkeypatch):
+    monkeypatch.setenv("BENCH_SIZE", "huge")
+    with pytest.raises(SystemExit, match="Choose quick or full"):
+        bench.main()
