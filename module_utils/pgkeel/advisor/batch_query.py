@@ -60,7 +60,7 @@ def batch_query(text: str, parameter: int, column: tuple[tuple[str, str], str], 
     return str(RawStream()(tree))
 
 
-def _comparison(node: Any, parameter: int, column: str) -> Any:  # noqa: ANN401
+def _comparison(node: Any, parameter: int, column: str) -> Any:  # noqa: ANN401 - pglast's nodes
     """The condition ``column = $parameter``, that all rows must meet."""
     if isinstance(node, ast.BoolExpr) and node.boolop == BoolExprType.AND_EXPR:
         return next((found for part in node.args or () if (found := _comparison(part, parameter, column)) is not None), None)
@@ -73,7 +73,7 @@ def _comparison(node: Any, parameter: int, column: str) -> Any:  # noqa: ANN401
     return None
 
 
-def _shows(target: Any, asked: Any) -> bool:  # noqa: ANN401
+def _shows(target: Any, asked: Any) -> bool:  # noqa: ANN401 - pglast's nodes
     value = target.val
     if not isinstance(value, ast.ColumnRef):
         return False
@@ -89,11 +89,11 @@ def _aggregates(targets: tuple[Any, ...]) -> bool:
     )
 
 
-def _windows(tree: Any) -> bool:  # noqa: ANN401
+def _windows(tree: Any) -> bool:  # noqa: ANN401 - pglast's nodes
     return any(call.over is not None for call in nodes(tree, ast.FuncCall))
 
 
-def _beside(tree: Any, parameter: int, column: tuple[tuple[str, str], str], catalog: Catalog) -> str:  # noqa: ANN401
+def _beside(tree: Any, parameter: int, column: tuple[tuple[str, str], str], catalog: Catalog) -> str:  # noqa: ANN401 - pglast's nodes
     table = catalog.tables.get(column[0])
     facts = table.columns.get(column[1]) if table else None
     if facts is None:
@@ -110,9 +110,9 @@ def _beside(tree: Any, parameter: int, column: tuple[tuple[str, str], str], cata
     return f"SELECT wanted.key, found.* FROM {wanted} CROSS JOIN LATERAL ({inner}) AS found"  # noqa: S608 - printed from a tree
 
 
-def _is(node: Any, parameter: int) -> bool:  # noqa: ANN401
+def _is(node: Any, parameter: int) -> bool:  # noqa: ANN401 - pglast's nodes
     return isinstance(node, ast.ParamRef) and node.number == parameter
 
 
-def _key() -> Any:  # noqa: ANN401
+def _key() -> Any:  # noqa: ANN401 - pglast's nodes
     return ast.ColumnRef(fields=(ast.String(sval="wanted"), ast.String(sval="key")))

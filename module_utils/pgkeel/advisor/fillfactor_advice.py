@@ -100,7 +100,7 @@ def _changed(statements: Iterable[Statement], catalog: Catalog) -> Mapping[Table
     return found
 
 
-def _assignments(tree: Any) -> Iterator[tuple[Any, tuple[Any, ...]]]:  # noqa: ANN401
+def _assignments(tree: Any) -> Iterator[tuple[Any, tuple[Any, ...]]]:  # noqa: ANN401 - pglast's nodes
     for update in nodes(tree, ast.UpdateStmt):
         yield update.relation, update.targetList or ()
     for insert in nodes(tree, ast.InsertStmt):

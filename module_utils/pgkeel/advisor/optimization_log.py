@@ -233,7 +233,7 @@ class OptimizationLog:
             [*parameters, number],
         )
 
-    def _fitting(self, name: str, value: Any) -> Any:  # noqa: ANN401
+    def _fitting(self, name: str, value: Any) -> Any:  # noqa: ANN401 - of any column
         column = self.table.columns[name]
         if isinstance(value, datetime) and column.type == "timestamp without time zone":
             return value.astimezone(UTC).replace(tzinfo=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -72,13 +72,13 @@ def prepare(
     names = _Types(session)
     ready: list[Ready] = []
     reasons: Counter[str] = Counter()
-    times: Counter[str] = Counter()
+    times: defaultdict[str, float] = defaultdict(float)
     path: tuple[str, ...] = ()
     for statement in statements:
         found = _cured(statement, catalog)
         if isinstance(found, str):
             reasons[found] += 1
-            times[found] += statement.total_ms  # type: ignore[assignment]
+            times[found] += statement.total_ms
             continue
         cured, usage, known = found
         if known.search_path != path:
@@ -87,7 +87,7 @@ def prepare(
         described = _described(session, cured, names)
         if isinstance(described, str):
             reasons[described] += 1
-            times[described] += statement.total_ms  # type: ignore[assignment]
+            times[described] += statement.total_ms
             continue
         cured, types = described
         mine = tuple((examples or {}).get(statement.query_id, ()))
@@ -98,8 +98,8 @@ def prepare(
     for one in ready:
         if any(use.table.kind == "p" for use in one.usage.uses):
             reasons[PARTITIONED] += 1
-            times[PARTITIONED] += one.statement.total_ms  # type: ignore[assignment]
-    skipped = [Skipped(reason, count, float(times[reason])) for reason, count in reasons.most_common()]
+            times[PARTITIONED] += one.statement.total_ms
+    skipped = [Skipped(reason, count, times[reason]) for reason, count in reasons.most_common()]
     return Preparation(ready, skipped)
 
 

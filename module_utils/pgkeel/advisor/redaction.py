@@ -84,7 +84,7 @@ def _parse(text: str) -> Any:  # noqa: ANN401 - any of pglast's nodes
     return statements[0].stmt if len(statements) == 1 else None
 
 
-def _printed(tree: Any) -> str:  # noqa: ANN401
+def _printed(tree: Any) -> str:  # noqa: ANN401 - pglast's nodes
     try:
         return str(RawStream()(tree))
     except (NotImplementedError, RecursionError, ValueError):
@@ -98,7 +98,7 @@ def _fingerprint(text: str) -> str:
         return ""
 
 
-def _redacted(text: str, root: Any) -> tuple[str, bool]:  # noqa: ANN401
+def _redacted(text: str, root: Any) -> tuple[str, bool]:  # noqa: ANN401 - pglast's nodes
     """The redacted text, and whether nothing but white space and comments went."""
     try:
         tokens = parser.scan(text)
@@ -147,7 +147,7 @@ def _structural(text: str) -> frozenset[int]:
     return frozenset(len(encoded[:place].decode(errors="replace")) for place in places)
 
 
-def _constants(root: Any) -> Iterator[int]:  # noqa: ANN401
+def _constants(root: Any) -> Iterator[int]:  # noqa: ANN401 - pglast's nodes
     waiting = [root]
     while waiting:
         node = waiting.pop()
@@ -175,13 +175,13 @@ class _Names(Visitor):
         self.defined.add(node.ctename)
 
 
-def _relations(tree: Any) -> frozenset[tuple[str, str]]:  # noqa: ANN401
+def _relations(tree: Any) -> frozenset[tuple[str, str]]:  # noqa: ANN401 - pglast's nodes
     names = _Names()
     _visit(names, tree)
     return frozenset((schema, name) for schema, name in names.found if schema or name not in names.defined)
 
 
-def _visit(visitor: Callable[[Any], object], tree: Any) -> None:  # noqa: ANN401
+def _visit(visitor: Callable[[Any], object], tree: Any) -> None:  # noqa: ANN401 - pglast's nodes
     try:
         visitor(tree)
     except RecursionError:

@@ -72,7 +72,7 @@ def advise_rewrites(
     return Rewrites(tuple(found), (unverified,) if searching else ())
 
 
-def _advice(statement: Statement, table: TableFacts, word: str, reason: str, **evidence: Any) -> Recommendation:  # noqa: ANN401
+def _advice(statement: Statement, table: TableFacts, word: str, reason: str, **evidence: Any) -> Recommendation:  # noqa: ANN401 - figures of any kind
     return Recommendation(
         kind=Kind.REWRITE,
         subject=f"{quoted(*table.id)}: {word}",
@@ -91,7 +91,7 @@ def _advice(statement: Statement, table: TableFacts, word: str, reason: str, **e
     )
 
 
-def _offset(statement: Statement, tree: Any, catalog: Catalog) -> Iterator[Recommendation]:  # noqa: ANN401
+def _offset(statement: Statement, tree: Any, catalog: Catalog) -> Iterator[Recommendation]:  # noqa: ANN401 - pglast's nodes
     """Pages by OFFSET whose order an index already gives: what is slow is throwing away the rows before the page."""
     blocks = (statement.blocks_hit + statement.blocks_read) / max(statement.calls, 1)
     returned = statement.rows / max(statement.calls, 1)
@@ -153,7 +153,7 @@ def _after_last(text: str) -> str:
     return str(RawStream()(tree))
 
 
-def _not_in(statement: Statement, tree: Any, catalog: Catalog) -> Iterator[Recommendation]:  # noqa: ANN401
+def _not_in(statement: Statement, tree: Any, catalog: Catalog) -> Iterator[Recommendation]:  # noqa: ANN401 - pglast's nodes
     """NOT IN over a subquery of a larger table."""
     if statement.mean_ms < NOT_IN_MEAN_MS:
         return
@@ -183,7 +183,7 @@ def _not_in(statement: Statement, tree: Any, catalog: Catalog) -> Iterator[Recom
         return
 
 
-def _count(statement: Statement, tree: Any, catalog: Catalog) -> Iterator[Recommendation]:  # noqa: ANN401
+def _count(statement: Statement, tree: Any, catalog: Catalog) -> Iterator[Recommendation]:  # noqa: ANN401 - pglast's nodes
     """count(*) of a whole large table."""
     if not isinstance(tree, ast.SelectStmt) or statement.calls < COUNT_CALLS:
         return
@@ -268,7 +268,7 @@ def _begins_open(text: str) -> bool:
         return False
 
 
-def _first_text(node: Any) -> str:  # noqa: ANN401
+def _first_text(node: Any) -> str:  # noqa: ANN401 - pglast's nodes
     """What a pattern begins with, looking into casts and ``||``."""
     while isinstance(node, ast.TypeCast | ast.A_Expr):
         node = node.arg if isinstance(node, ast.TypeCast) else node.lexpr

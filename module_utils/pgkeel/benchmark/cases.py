@@ -74,8 +74,8 @@ class Group:
         return bool(self.indexes) or any(case.job.startswith("insert") for case in self.cases)
 
 
-def _recent(client: str, **more: float) -> Case:
-    return Case("recent_logs", client, "recent_logs", 10, least=20, most=200, paired=True, ordered=True, **more)  # type: ignore[arg-type]
+def _recent(client: str) -> Case:
+    return Case("recent_logs", client, "recent_logs", 10, least=20, most=200, paired=True, ordered=True)
 
 
 def _users(client: str, share: float, target: float | None, note: str = "") -> Case:

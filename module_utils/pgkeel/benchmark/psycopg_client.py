@@ -81,7 +81,7 @@ def new_logs(given: Given) -> list[tuple[Any, ...]]:
     ]
 
 
-def _ask(connection: psycopg.Connection[DictRow], statement: LiteralString, *values: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+def _ask(connection: psycopg.Connection[DictRow], statement: LiteralString, *values: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - parameters
     return psycopg.RawCursor(connection, row_factory=dict_row).execute(statement, values).fetchall()
 
 
