@@ -65,3 +65,7 @@ def test_each_measured_row_has_two_dots(show):
     drawn = [row for row in KEPT["results"] if row["before_ms"] and row["after_ms"]]
     page = show(KEPT["results"])
     assert page.run("document.querySelectorAll('.chart svg circle').length") == 2 * len(drawn)
+
+
+def test_what_was_special_about_a_run_is_said(show):
+    assert KEPT["run"]["remark"] in show(KEPT["results"]).run("document.querySelector('header').textContent")

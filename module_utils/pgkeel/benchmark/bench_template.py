@@ -54,6 +54,8 @@ PAGE = """\
 {%- if about.machine %} {{ about.machine.cores }} cores, PostgreSQL {{ about.machine.postgresql }};{% endif %}
  the application's own clients through pgbouncer, before and after on the same rows.
 {%- if about.stopped %} <strong class="bad">It stopped before the end, because {{ about.stopped }}.</strong>{% endif %}</p>
+{%- if about.remark is defined %}
+<p class="soft">{{ about.remark }}</p>{% endif %}
 </div>
 </header>
 <main>
