@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import time
+from datetime import timedelta
 
 import psycopg
 import pytest
 import yaml
 from integration.conftest import BIN, ROOT
+from pgkeel.benchmark.stage import read_stage
 from psycopg import sql
 
 FOLDER = "/var/lib/postgresql/pgkeel-bench-it"
@@ -122,6 +124,17 @@ def test_each_client_gives_the_same_answer_both_ways(measure, connection, bench,
         assert one["before_ms"]
         assert one["after_ms"]
     assert state(connection, bench) == before
+
+
+def test_every_drawn_user_has_recent_logs(connection, bench):
+    """Two empty answers are equal whatever is wrong."""
+    database = connection(bench)
+    for seed in range(1, 6):
+        stage = read_stage(database, seed=seed, inserted=50)
+        assert stage.active
+        since = (stage.reference - timedelta(days=7)).replace(tzinfo=None)
+        recent = 'SELECT DISTINCT "userId" FROM "BehaviorLog" WHERE timestamp >= %s'
+        assert set(stage.active) <= {user for (user,) in database.execute(recent, [since]).fetchall()}
 
 
 def test_indexes_that_were_there_are_there_again(measure, connection, bench):

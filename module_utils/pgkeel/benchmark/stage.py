@@ -20,8 +20,8 @@ SESSION = "pgkeel-bench"
 """Beginning of the sessions whose logs a run writes and takes away."""
 RECENT_DAYS, LIMIT = 7, 50
 SAMPLED_ROWS = 20_000
+"""From which users are drawn and the share of a filter is estimated."""
 WHOLE = 100.0
-"""From which the share of a filter is estimated."""
 FILTERS: Mapping[str, tuple[str, Sequence[dict[str, Any]]]] = {
     "User": (
         "metadata",
@@ -56,7 +56,7 @@ class Stage:
     logs: int
     users: int
     active: list[str]
-    """Users drawn by activity: each log is a lot."""
+    """Users drawn by activity: each log of the last week is a lot, so that every answer has rows to compare."""
     cohort: list[str]
     """Users drawn evenly."""
     shares: dict[str, list[tuple[dict[str, Any], float]]]
@@ -104,13 +104,14 @@ def read_stage(connection: Connection, *, seed: int, inserted: int) -> Stage:
         raise PgkeelError("The load of the reference data is not complete", "Run playbooks/edtech.yml again")
     size, reference, logs = found
     share = min(100.0, 100.0 * SAMPLED_ROWS / max(int(logs), 1))
+    end = datetime(reference.year, reference.month, reference.day, tzinfo=UTC)
     active = _column(
         connection.execute(
             """
             SELECT "userId" FROM public."BehaviorLog" TABLESAMPLE SYSTEM (%s) REPEATABLE (%s)
-             ORDER BY hashtextextended(id, %s) LIMIT 400
+             WHERE timestamp >= %s ORDER BY hashtextextended(id, %s) LIMIT 400
             """,
-            [share, seed, seed],
+            [share, seed, (end - timedelta(days=RECENT_DAYS)).replace(tzinfo=None), seed],
         ).fetchall()
     )
     cohort = _column(
@@ -119,7 +120,7 @@ def read_stage(connection: Connection, *, seed: int, inserted: int) -> Stage:
     users = connection.execute('SELECT count(*) FROM public."User"').fetchone()
     return Stage(
         size=size,
-        reference=datetime(reference.year, reference.month, reference.day, tzinfo=UTC),
+        reference=end,
         logs=int(logs),
         users=users[0] if users else 0,
         active=active,
