@@ -26,6 +26,12 @@ options:
     description: How many at once.
     type: int
     default: 4
+  rate:
+    description:
+      - Operations a second, of all clients together; each is timed from when it is due.
+      - With V(0) each client goes on as soon as it can.
+    type: float
+    default: 0
   seed:
     description: Chooses the operations and their parameters.
     type: int
@@ -98,6 +104,7 @@ except ImportError as error:  # a third-party library below is not installed
     MISSING = error
 
 LIMITS = {"transactions": 1_000_000, "seconds": 86_400, "clients": 200}
+MOST_A_SECOND = 100_000
 
 
 def main() -> None:
@@ -106,6 +113,7 @@ def main() -> None:
         "transactions": {"type": "int", "default": 2000},
         "seconds": {"type": "int", "default": 60},
         "clients": {"type": "int", "default": 4},
+        "rate": {"type": "float", "default": 0},
         "seed": {"type": "int", "default": 1},
     }
     module = AnsibleModule(argument_spec={**own, **CONNECTION_ARGUMENTS}, supports_check_mode=True)
@@ -114,6 +122,10 @@ def main() -> None:
     for name, most in LIMITS.items():
         if not 1 <= module.params[name] <= most:
             module.fail_json(msg=f"{name} is {module.params[name]}. Choose a number from 1 to {most}.")
+    if not 0 <= module.params["rate"] <= MOST_A_SECOND:
+        module.fail_json(
+            msg=f"rate is {module.params['rate']}. Choose 0 or a number of operations a second up to {MOST_A_SECOND}."
+        )
     login = Login.from_arguments(module.params)
     try:
         if module.check_mode:

@@ -1,16 +1,20 @@
 """What pgkeel itself costs, on a fresh lab server: build/bench/costs.json, which the page of `make bench` shows.
 
-Time, ssh round trips and memory of each playbook, first and again; what pg_stat_statements takes of pgbench in turns;
-and what a backup and a drill do to the p95 of a running workload. The controller shares the lab's cores. KEEP=1 keeps the server.
+Time, ssh round trips and memory of each playbook, first and again; what pg_stat_statements, pg_qualstats and the exporters
+take of pgbench, in turns; what a backup and a drill do to the p95 of a running workload. The controller shares the lab's cores.
+Arguments: the parts to measure (playbooks, statements, exporters, interference). BENCH_ROUNDS (5). KEEP=1 keeps the server.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from statistics import median
 from typing import Any
 
@@ -28,8 +32,13 @@ ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 PLAYBOOKS = ("site", "edtech", "indexes", "tuning", "audit", "backup", "backups", "restore_drill", "status", "report")
 CAP = 0.15
 """How much a backup or a drill may add to the p95 of a workload."""
-WORKLOAD_SECONDS = 20
+BUSY = 0.4
+"""Of what the server can do at most: a workload that takes all of it has nothing to give to anything else."""
+WORKLOAD_SECONDS = 30
+SECONDS = 5
 CLIENTS = 4
+DATABASE = "cost_pgbench"
+PGBENCH = "/usr/lib/postgresql/17/bin/pgbench"
 
 
 def command(playbook: str, *arguments: str, **extra: object) -> list[str]:
@@ -93,91 +102,180 @@ def playbooks() -> dict[str, Any]:
     }
 
 
-def statements() -> dict[str, Any]:
-    """pg_stat_statements' share of throughput: short reads, the worst case, in turns."""
-    ssh("runuser -u postgres -- createdb cost_pgbench")
-    binary = "/usr/lib/postgresql/17/bin/pgbench"
-    found: dict[str, list[float]] = {"none": [], "all": []}
-    try:
-        ssh(f"runuser -u postgres -- {binary} -q -i -s 10 cost_pgbench >/dev/null 2>&1")
-        for _ in range(ROUNDS):
-            for track, samples in found.items():
-                options = f"PGOPTIONS='-c pg_stat_statements.track={track}'"
-                output = ssh(
-                    f"runuser -u postgres -- env {options} {binary} -n -S -M prepared -c {CLIENTS} -j 2 -T 5 cost_pgbench"
-                )
-                samples.append(float(output.split("tps = ")[1].split()[0]))
-    finally:
-        ssh("runuser -u postgres -- dropdb --force cost_pgbench")
-    without, with_ = median(found["none"]), median(found["all"])
-    lines = [
-        [name, f"{median(samples):,.0f}", f"{min(samples):,.0f} to {max(samples):,.0f}", f"{1 - median(samples) / without:+.1%}"]
-        for name, samples in (("not tracked", found["none"]), ("track = all", found["all"]))
-    ]
-    print(f"pg_stat_statements: {1 - with_ / without:+.1%}", flush=True)
+def throughput(options: str, seconds: int) -> float:
+    """Transactions a second of short reads, the worst case for whatever is done once a statement."""
+    command = f"{PGBENCH} -n -S -M prepared -c {CLIENTS} -j 2 -T {seconds} {DATABASE}"
+    return float(ssh(f"runuser -u postgres -- env PGOPTIONS='{options}' {command}").split("tps = ")[1].split()[0])
+
+
+def in_turns(title: str, caption: str, ways: dict[str, Callable[[], float]]) -> dict[str, Any]:
+    """A block of throughputs, each way once a round; the first is what the others are compared with, round by round."""
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(ROUNDS):
+        for name, way in ways.items():
+            found[name].append(way())
+    first = next(iter(found.values()))
+    lines = []
+    for number, (name, samples) in enumerate(found.items()):
+        costs = [1 - one / base for one, base in zip(samples, first, strict=True)]
+        cost = [f"{median(costs):+.1%}", f"{min(costs):+.1%} to {max(costs):+.1%}"] if number else ["", ""]
+        lines.append([name, f"{median(samples):,.0f}", f"{min(samples):,.0f} to {max(samples):,.0f}", *cost])
+        print(title, lines[-1], flush=True)
+    columns = [["", ""], ["a second", "num"], ["spread", "num"], ["cost", "num"], ["spread", "num"]]
     return {
-        "title": "pg_stat_statements",
-        "caption": f"pgbench -S, prepared, {CLIENTS} clients: transactions a second, median and spread of {ROUNDS} in turns.",
-        "columns": [["", ""], ["median", "num"], ["spread", "num"], ["cost", "num"]],
+        "title": title,
+        "caption": f"{caption} {ROUNDS} rounds in turns; the cost is the median of the rounds.",
+        "columns": columns,
         "lines": lines,
     }
 
 
-def workload() -> dict[str, float]:
-    """The p95 of each kind of operation in milliseconds, of those that came often enough."""
+def make_database() -> None:
+    """A database for pgbench, 150 MB."""
+    ssh(f"runuser -u postgres -- createdb {DATABASE} && runuser -u postgres -- {PGBENCH} -q -i -s 10 {DATABASE} >/dev/null 2>&1")
+
+
+def statements() -> dict[str, Any]:
+    """What counting statements and sampling their predicates takes of pgbench, on the server's own settings."""
+    ssh("apt-get install -y -qq --no-install-recommends postgresql-17-pg-qualstats >/dev/null")
+    libraries = ssh("runuser -u postgres -- psql -XAtc 'SHOW shared_preload_libraries'").strip()
+    drop_in = "/etc/postgresql/17/main/conf.d/zz-bench-cost.conf"
+    preloaded = f"shared_preload_libraries = '{libraries}, pg_qualstats'"
+    ssh(f'echo "{preloaded}" > {drop_in} && systemctl restart postgresql@17-main')
+    try:
+        make_database()
+        ssh(f"runuser -u postgres -- psql -Xqc 'CREATE EXTENSION pg_stat_statements; CREATE EXTENSION pg_qualstats' {DATABASE}")
+
+        def way(track: str, **qualstats: object) -> Callable[[], float]:
+            given = {"pg_stat_statements.track": track, **{f"pg_qualstats.{name}": value for name, value in qualstats.items()}}
+            options = " ".join(f"-c {name}={value}" for name, value in given.items())
+            return lambda: throughput(options, SECONDS)
+
+        return in_turns(
+            "pg_stat_statements and pg_qualstats",
+            f"pgbench -S, prepared, {CLIENTS} clients, {SECONDS} s. pgkeel counts statements; pg_qualstats it leaves to you.",
+            {
+                "nothing": way("none", enabled="off"),
+                "pg_stat_statements, track = all": way("all", enabled="off"),
+                "and pg_qualstats, one statement in max_connections": way("all", enabled="on", sample_rate=-1),
+                "and pg_qualstats, every statement": way("all", enabled="on", sample_rate=1),
+            },
+        )
+    finally:
+        ssh(
+            f"runuser -u postgres -- dropdb --if-exists --force {DATABASE}; rm -f {drop_in}; systemctl restart postgresql@17-main"
+        )
+
+
+def exporters() -> dict[str, Any]:
+    """What the usual exporters take of pgbench while they are asked each second, fifteen times as often as is usual."""
+    packages = "prometheus-postgres-exporter prometheus-node-exporter curl"
+    ssh(f"apt-get install -y -qq --no-install-recommends {packages} >/dev/null 2>&1")
+    ssh("systemctl disable -q --now prometheus-postgres-exporter prometheus-node-exporter")
+    unit = "systemd-run -q --collect --expand-environment=no"
+    source = "DATA_SOURCE_NAME='host=/run/postgresql user=postgres dbname=postgres sslmode=disable'"
+    programs = {"pgkeel-cost-postgres": ("postgres", 9187), "pgkeel-cost-node": ("node", 9100)}
+    ports = " ".join(str(port) for _, port in programs.values())
+    scrape = f"while sleep 1; do for port in {ports}; do curl -so /dev/null http://127.0.0.1:$port/metrics; done; done"
+    try:
+        make_database()
+        for name, (program, port) in programs.items():
+            asked = f"/usr/bin/prometheus-{program}-exporter --web.listen-address=127.0.0.1:{port}"
+            ssh(f"{unit} --uid=postgres --unit={name} env {source} {asked}")
+
+        def scraped() -> float:
+            ssh(f"{unit} --unit=pgkeel-cost-scrape sh -c '{scrape}'")
+            try:
+                return throughput("", SECONDS)
+            finally:
+                ssh("systemctl stop pgkeel-cost-scrape")
+
+        sizes = [ssh(f"curl -fs http://127.0.0.1:{port}/metrics | grep -vc '^#'").strip() for _, port in programs.values()]
+        return in_turns(
+            "Exporters",
+            f"pgbench -S, prepared, {CLIENTS} clients, {SECONDS} s, with postgres_exporter ({sizes[0]} series) and node_exporter"
+            f" ({sizes[1]}) as Debian has them, asked once a second: usual is once in 15 s, which costs a fifteenth.",
+            {"not asked": lambda: throughput("", SECONDS), "asked each second": scraped},
+        )
+    finally:
+        units = " ".join([*programs, "pgkeel-cost-scrape"])
+        ssh(f"systemctl stop {units} 2>/dev/null; runuser -u postgres -- dropdb --if-exists --force {DATABASE}")
+
+
+def workload(rate: float) -> dict[str, Any]:
+    """What came of the application's operations, at a rate or as fast as they go (0)."""
     extra = {
         "edtech_workload_seconds": WORKLOAD_SECONDS,
         "edtech_workload_transactions": 1_000_000,
-        "edtech_workload_clients": CLIENTS,
+        "edtech_workload_clients": 2 * CLIENTS,
+        "edtech_workload_rate": rate,
     }
     subprocess.run(command("workload", **extra), cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
-    found = json.loads((PARTS / SERVER / "workload.json").read_text(encoding="utf-8"))["operations"]
-    return {kind: one["p95_ms"] for kind, one in found.items() if one["count"] >= 100 and one["p95_ms"]}  # noqa: PLR2004
+    found: dict[str, Any] = json.loads((PARTS / SERVER / "workload.json").read_text(encoding="utf-8"))
+    return found
 
 
-def beside(playbook: str) -> dict[str, float]:
-    """The workload while a playbook runs again and again."""
-    running = subprocess.Popen(
-        ["bash", "-c", 'while "$@" >/dev/null 2>&1; do :; done', "loop", *command(playbook)], cwd=ROOT, start_new_session=True
-    )
+def p95(found: dict[str, Any]) -> dict[str, float]:
+    """The p95 of each kind of operation in milliseconds, of those that came often enough."""
+    return {kind: one["p95_ms"] for kind, one in found["operations"].items() if one["count"] >= 100 and one["p95_ms"]}  # noqa: PLR2004
+
+
+def beside(playbook: str, rate: float) -> dict[str, Any]:
+    """The workload while a playbook runs again and again; its controller gives way, for it would be another machine."""
+    loop = ["bash", "-c", 'while nice -n 19 "$@" >/dev/null 2>&1; do :; done', "loop", *command(playbook)]
+    running = subprocess.Popen(loop, cwd=ROOT, start_new_session=True)
     try:
-        return workload()
+        found = workload(rate)
+        if running.poll() is not None:
+            raise SystemExit(f"pgkeel: {playbook} failed beside the workload")
+        return found
     finally:
-        os.killpg(running.pid, 15)
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGTERM)
         running.wait()
         time.sleep(5)
 
 
 def interference() -> dict[str, Any]:
-    """What a backup and a drill do to a workload."""
+    """What a backup and a drill do to a workload that leaves the server room."""
+    fastest = workload(0)["operations_per_second"]
+    rate = round(BUSY * fastest)
     lines = []
     for playbook in ("backup", "restore_drill"):
         shares = []
-        for _ in range(max(1, ROUNDS // 2)):
-            alone, with_ = workload(), beside(playbook)
-            common = sorted(alone.keys() & with_.keys())
-            shares.append(median(with_[kind] / alone[kind] for kind in common) - 1)
+        for _ in range(max(3, ROUNDS // 2)):
+            alone, with_ = p95(workload(rate)), p95(beside(playbook, rate))
+            shares.append(median(with_[kind] / alone[kind] for kind in alone.keys() & with_.keys()) - 1)
         verdict = "met" if median(shares) <= CAP else "MISSED"
         lines.append([playbook, f"{median(shares):+.0%}", f"{min(shares):+.0%} to {max(shares):+.0%}", f"{CAP:.0%}", verdict])
         print(lines[-1], flush=True)
     return {
         "title": "Beside a running workload",
-        "caption": f"p95 of the application's operations ({CLIENTS} clients, {WORKLOAD_SECONDS} s) while it runs over and over, "
-        "against alone; the median of all kinds. The controller shares the cores, and in the lab no cap of the processor holds.",
+        "caption": f"p95 of the application's operations, {rate} a second ({BUSY:.0%} of what the server can), "
+        f"{WORKLOAD_SECONDS} s, while it runs over and over, against alone; the median of all kinds of operation. "
+        "Client and controller share the cores, and in the lab no cap of the processor holds.",
         "columns": [["", ""], ["p95", "num"], ["spread", "num"], ["at most", "num"], ["", "num"]],
         "lines": lines,
     }
 
 
-def main() -> int:
-    """Measure part by part; each is kept as soon as it is there."""
+PARTS_OF_IT = {one.__name__: one for one in (playbooks, statements, exporters, interference)}
+
+
+def main(names: list[str]) -> int:
+    """Measure part by part; each is kept as soon as it is there, and a part that is measured again takes its place."""
+    path = OUT / "costs.json"
+    blocks = {one["title"]: one for one in json.loads(path.read_text(encoding="utf-8"))} if names and path.exists() else {}
     lab("up", SERVER)
     others = set(read_lab().hosts) - {SERVER}
-    blocks: list[dict[str, Any]] = []
     try:
-        for part in (playbooks, statements, interference):
-            blocks.append(part())
-            write_json(OUT / "costs.json", blocks)
+        if names and "playbooks" not in names:
+            for name in ("site", "edtech", "backup"):
+                run(name)
+        for name in names or PARTS_OF_IT:
+            block = PARTS_OF_IT[name]()
+            blocks[block["title"]] = block
+            write_json(path, list(blocks.values()))
     finally:
         if not os.environ.get("KEEP"):
             lab("down", *([SERVER] if others else []))
@@ -185,4 +283,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

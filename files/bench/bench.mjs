@@ -18,7 +18,8 @@ pg.types.setTypeParser(1114, (text) => new Date(`${text.replace(" ", "T")}Z`));
 
 const job = JSON.parse(readFileSync(0, "utf8"));
 const { open } = await import(`./${job.client}.mjs`);
-const client = open(Math.max(job.concurrency, 1));
+// Batches go two at a time.
+const client = open(Math.max(job.concurrency, 2));
 const work = client[job.case][job.side];
 const admin = new pg.Pool(options(1));
 const writes = job.case.startsWith("insert");

@@ -1,7 +1,7 @@
 // Drizzle, with the columns of files/edtech/drizzle/schema.ts.
 import { eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/node-postgres";
-import { doublePrecision, jsonb, pgTable, text, timestamp } from "drizzle-orm/pg-core";
+import { doublePrecision, jsonb, PgDialect, pgTable, text, timestamp } from "drizzle-orm/pg-core";
 import pg from "pg";
 import { getRecentBehaviorLogs, insertLogs, usersWith as findUsers } from "./application/drizzle.mjs";
 import { latest, newLogs } from "./logs.mjs";
@@ -18,6 +18,8 @@ const logs = pgTable("BehaviorLog", {
   duration: doublePrecision("duration"),
   payload: jsonb("payload"),
 });
+
+const dialect = new PgDialect();
 
 export function open(poolSize) {
   const pool = new pg.Pool(options(poolSize));
@@ -45,8 +47,16 @@ export function open(poolSize) {
       before: async (given) => {
         for (const row of newLogs(given)) await insert(row);
       },
-      after: (given) => insertLogs(db, logs, newLogs(given)),
-      sql: { before: (given) => insert(newLogs({ ...given, count: 1 })).toSQL(), after: (given) => insert(newLogs({ ...given, count: 1000 })).toSQL() },
+      after: (given) => insertLogs(db, newLogs(given)),
+      sql: {
+        before: (given) => insert(newLogs({ ...given, count: 1 })).toSQL(),
+        // The statement as it is, caught instead of sent.
+        after: async (given) => {
+          const seen = [];
+          await insertLogs({ execute: (statement) => seen.push(dialect.sqlToQuery(statement)) }, newLogs(given));
+          return seen[0];
+        },
+      },
     },
     end: () => pool.end(),
   };

@@ -3,6 +3,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import pg from "pg";
 import { from as copyFrom } from "pg-copy-streams";
+import { inBatches } from "./application/batches.mjs";
 import { insertLogs } from "./application/node-postgres.mjs";
 import { COLUMNS, newLogs } from "./logs.mjs";
 import { options } from "./options.mjs";
@@ -22,20 +23,25 @@ export function open(poolSize) {
   const sql = {
     before: (given) => ({ sql: ONE, params: values(newLogs({ ...given, count: 1 })[0]) }),
     // The statement as it is, caught instead of sent.
-    after: (given) => insertLogs({ query: (text, params) => ({ sql: text, params }) }, newLogs(given)),
+    after: async (given) => {
+      const seen = [];
+      await insertLogs({ query: (text, params) => seen.push({ sql: text, params }) }, newLogs(given));
+      return seen[0];
+    },
   };
   return {
     insert: { before, after: (given) => insertLogs(pool, newLogs(given)), sql },
     insert_copy: {
       before,
       after: async (given) => {
-        const client = await pool.connect();
-        try {
-          const rows = newLogs(given);
-          await pipeline(Readable.from(rows.map(line)), client.query(copyFrom(`COPY "BehaviorLog" (${LIST}) FROM STDIN`)));
-        } finally {
-          client.release();
-        }
+        await inBatches(newLogs(given), async (batch) => {
+          const client = await pool.connect();
+          try {
+            await pipeline(Readable.from(batch.map(line)), client.query(copyFrom(`COPY "BehaviorLog" (${LIST}) FROM STDIN`)));
+          } finally {
+            client.release();
+          }
+        });
       },
       sql: { before: sql.before, after: () => null },
     },

@@ -1,5 +1,6 @@
 // Prisma 7 with its pg adapter.
 import { PrismaPg } from "@prisma/adapter-pg";
+import { insertLogs } from "./application/prisma.mjs";
 import client from "./node_modules/.bench-client/index.js";
 import { latest, newLogs } from "./logs.mjs";
 import { options } from "./options.mjs";
@@ -36,7 +37,7 @@ export function open(poolSize) {
       before: async (given) => {
         for (const data of newLogs(given)) await db.behaviorLog.create({ data });
       },
-      after: (given) => db.behaviorLog.createMany({ data: newLogs(given) }),
+      after: (given) => insertLogs(db, newLogs(given)),
       sql: { before: () => null, after: () => null },
     },
     end: () => db.$disconnect(),

@@ -365,10 +365,12 @@ def test_no_secret_in_process_list_or_environment(bench: Bench, connection: Call
     with streaming(bench, module=True) as (running, pid):
         seen = bench.server.run("cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'; true").stdout
         names = bench.server.run(f"tr '\\0' '\\n' < /proc/{pid}/environ").stdout.split("\n")
+        niceness = bench.server.run(f"ps -o ni= -p {pid}").stdout.strip()
     assert not running.wait()["failed"]
     assert bench.store.address.secret_key not in seen
     assert bench.store.address.access_key not in seen
     assert all(name.startswith("PG") for name in names if name)
+    assert niceness == "10", "the application goes first"
 
 
 def test_tables_that_are_locked_are_waited_for_and_then_reported(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -135,6 +136,30 @@ def test_every_drawn_user_has_recent_logs(connection, bench):
         since = (stage.reference - timedelta(days=7)).replace(tzinfo=None)
         recent = 'SELECT DISTINCT "userId" FROM "BehaviorLog" WHERE timestamp >= %s'
         assert set(stage.active) <= {user for (user,) in database.execute(recent, [since]).fetchall()}
+
+
+BATCHES = """
+import { inBatches } from "./application/batches.mjs";
+const told = { sizes: [], error: "", under_way: 0, most: 0, left: 0 };
+const insert = async (rows) => {
+  told.most = Math.max(told.most, ++told.under_way);
+  told.sizes.push(rows.length);
+  await new Promise((done) => setTimeout(done, rows[0] === FAILS ? 5 : 50));
+  told.under_way--;
+  if (rows[0] === FAILS) throw new Error("refused");
+};
+const rows = Array.from({ length: 11 }, (_, number) => number);
+await inBatches(rows, insert, { size: 3 }).catch(({ message }) => (told.error = message));
+told.left = told.under_way;
+console.log(JSON.stringify(told));
+"""
+
+
+@pytest.mark.parametrize(("fails", "sizes", "error"), [(99, [3, 3, 3, 2], ""), (3, [3, 3], "refused")])
+def test_batches_go_two_at_a_time_and_a_failure_leaves_nothing_under_way(server, clients, fails, sizes, error):
+    script = shlex.quote(BATCHES.replace("FAILS", str(fails)))
+    told = json.loads(server.run(f"cd {clients} && node --input-type=module -e {script}").stdout)
+    assert told == {"sizes": sizes, "error": error, "under_way": 0, "most": 2, "left": 0}
 
 
 def test_indexes_that_were_there_are_there_again(measure, connection, bench):

@@ -223,6 +223,19 @@ def test_the_time_limit_stops_the_workload(server, application):
     assert done["seconds"] < 10
 
 
+def test_a_rate_is_kept(server, application):
+    done = server.module("edtech_workload", {**application, "transactions": 101, "rate": 50})
+    assert not done["failed"], done.get("msg")
+    assert (done["count"], done["stopped"]) == (101, False)
+    # The last is due after two seconds.
+    assert 2 <= done["seconds"] < 10
+
+
+@pytest.mark.parametrize("rate", [-1, 100_001])
+def test_a_senseless_rate_is_refused(server, rate):
+    assert "rate is" in server.module("edtech_workload", {"rate": rate})["msg"]
+
+
 def test_an_operation_that_fails_fails_the_workload_with_its_figures(server, connection, application):
     connection(application["login_db"]).execute('ALTER TABLE "ChatMessage" ADD CHECK (length(content) < 1) NOT VALID')
     done = server.module("edtech_workload", application)

@@ -1,4 +1,5 @@
 import { and, desc, eq, gte, sql } from "drizzle-orm";
+import { columnsOf, inBatches } from "./batches.mjs";
 
 /** A user's latest logs: chosen, sorted and cut by the database. The id makes the order of equal times certain. */
 export function getRecentBehaviorLogs(db, logs, { userId, limit, since }) {
@@ -10,12 +11,15 @@ export function getRecentBehaviorLogs(db, logs, { userId, limit, since }) {
     .limit(limit);
 }
 
-/** Many logs at once: all or none. PostgreSQL takes 65,535 parameters a statement, and a log has eight. */
-export function insertLogs(db, logs, rows) {
-  return db.transaction(async (tx) => {
-    for (let first = 0; first < rows.length; first += 1000) {
-      await tx.insert(logs).values(rows.slice(first, first + 1000));
-    }
+/** Many logs. Those that are there already are left alone, so that sending them again does no harm. */
+export function insertLogs(db, rows) {
+  return inBatches(rows, (batch) => {
+    const [id, userId, sessionId, eventType, actionCategory, timestamp, duration, payload] = columnsOf(batch).map((values) => sql.param(values));
+    return db.execute(sql`
+      INSERT INTO "BehaviorLog" ("id", "userId", "sessionId", "eventType", "actionCategory", "timestamp", "duration", "payload")
+      SELECT * FROM unnest(${id}::text[], ${userId}::text[], ${sessionId}::text[], ${eventType}::text[], ${actionCategory}::text[],
+                           ${timestamp}::timestamp[], ${duration}::float8[], ${payload}::jsonb[])
+      ON CONFLICT ("id") DO NOTHING`);
   });
 }
 

@@ -1,19 +1,13 @@
-const COLUMNS = '"id", "userId", "sessionId", "eventType", "actionCategory", "timestamp", "duration", "payload"';
+import { columnsOf, inBatches } from "./batches.mjs";
 
-/** Many logs in one statement with eight parameters, one array a column: no limit of rows, and always the same text. */
+/** Many logs. Those that are there already are left alone, so that sending them again does no harm. */
 export function insertLogs(pool, rows) {
-  return pool.query(
-    `INSERT INTO "BehaviorLog" (${COLUMNS})
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamp[], $7::float8[], $8::jsonb[])`,
-    [
-      rows.map((row) => row.id),
-      rows.map((row) => row.userId),
-      rows.map((row) => row.sessionId),
-      rows.map((row) => row.eventType),
-      rows.map((row) => row.actionCategory),
-      rows.map((row) => row.timestamp.toISOString()),
-      rows.map((row) => row.duration),
-      rows.map((row) => JSON.stringify(row.payload)),
-    ],
+  return inBatches(rows, (batch) =>
+    pool.query(
+      `INSERT INTO "BehaviorLog" ("id", "userId", "sessionId", "eventType", "actionCategory", "timestamp", "duration", "payload")
+       SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamp[], $7::float8[], $8::jsonb[])
+       ON CONFLICT ("id") DO NOTHING`,
+      columnsOf(batch),
+    ),
   );
 }

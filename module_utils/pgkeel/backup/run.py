@@ -55,6 +55,7 @@ class BackupRequest:
     """Of zstd."""
     parts_in_flight: int = 3
     lock_wait_seconds: int = 300
+    """How long to wait for a table that somebody holds with ACCESS EXCLUSIVE."""
     recipients: tuple[str, ...] = ()
     """Public age keys that it is encrypted to; at least one."""
     signing_key: str = field(default="", repr=False)
@@ -65,7 +66,6 @@ class BackupRequest:
     """None: nothing is removed."""
     hash_contents: bool = True
     """Without, rows are only counted and no drill of the backup can pass: for measuring what hashes cost."""
-    """How long to wait for a table that somebody holds with ACCESS EXCLUSIVE."""
     progress: Progress = field(default_factory=Progress, repr=False, compare=False)
 
 

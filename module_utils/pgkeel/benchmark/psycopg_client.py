@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 
 from ..postgres.connect import Login
@@ -16,6 +18,8 @@ from ..postgres.connect import Login
 Given = Mapping[str, Any]
 Work = Callable[[psycopg.Connection[DictRow], Given], list[dict[str, Any]]]
 Statement = tuple[LiteralString, list[Any]]
+Logs = Sequence[tuple[Any, ...]]
+BATCH = 2500
 
 ALL_OF: LiteralString = 'SELECT * FROM public."BehaviorLog" WHERE "userId" = $1'
 RECENT: LiteralString = """
@@ -46,6 +50,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb)
 MANY_LOGS: LiteralString = """
 INSERT INTO public."BehaviorLog" (id, "userId", "sessionId", "eventType", "actionCategory", "timestamp", duration, payload)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamp[], $7::float8[], $8::jsonb[])
+ON CONFLICT (id) DO NOTHING
 """
 COPY_LOGS: LiteralString = """
 COPY public."BehaviorLog" (id, "userId", "sessionId", "eventType", "actionCategory", "timestamp", duration, payload) FROM STDIN
@@ -109,16 +114,39 @@ def _insert_one_by_one(connection: psycopg.Connection[DictRow], given: Given) ->
     return []
 
 
-def _insert_at_once(connection: psycopg.Connection[DictRow], given: Given) -> list[dict[str, Any]]:
-    psycopg.RawCursor(connection).execute(MANY_LOGS, [list(column) for column in zip(*new_logs(given), strict=True)])
-    return []
+def _insert_at_once(connection: psycopg.Connection[DictRow], logs: Logs) -> None:
+    psycopg.RawCursor(connection).execute(MANY_LOGS, [list(column) for column in zip(*logs, strict=True)])
 
 
-def _copy(connection: psycopg.Connection[DictRow], given: Given) -> list[dict[str, Any]]:
+def _copy(connection: psycopg.Connection[DictRow], logs: Logs) -> None:
     with connection.cursor() as cursor, cursor.copy(COPY_LOGS) as copy:
-        for row in new_logs(given):
+        for row in logs:
             copy.write_row(row)
-    return []
+
+
+def _in_batches(write: Callable[[psycopg.Connection[DictRow], Logs], None]) -> Work:
+    """Two batches at a time, as files/bench/application/batches.mjs has them: half of them over a connection of its own."""
+
+    def work(connection: psycopg.Connection[DictRow], given: Given) -> list[dict[str, Any]]:
+        logs = new_logs(given)
+        batches = [logs[first : first + BATCH] for first in range(0, len(logs), BATCH)]
+
+        def lane(session: psycopg.Connection[DictRow], mine: Sequence[Logs]) -> None:
+            for batch in mine:
+                write(session, batch)
+
+        with _another(connection) as second, ThreadPoolExecutor(1) as pool:
+            half = pool.submit(lane, second, batches[1::2])
+            lane(connection, batches[::2])
+            half.result()
+        return []
+
+    return work
+
+
+def _another(connection: psycopg.Connection[DictRow]) -> psycopg.Connection[DictRow]:
+    given = make_conninfo(**connection.info.get_parameters(), password=connection.info.password)
+    return psycopg.connect(given, autocommit=True, prepare_threshold=None, row_factory=dict_row)
 
 
 def _contained(statement: LiteralString) -> Work:
@@ -137,8 +165,8 @@ WORK: Mapping[str, Mapping[str, Work]] = {
     "analytics_literal": {
         side: lambda connection, given: _ask(connection, LAST_MONTH, _moment(given["since"])) for side in ("before", "after")
     },
-    "insert": {"before": _insert_one_by_one, "after": _insert_at_once},
-    "insert_copy": {"before": _insert_one_by_one, "after": _copy},
+    "insert": {"before": _insert_one_by_one, "after": _in_batches(_insert_at_once)},
+    "insert_copy": {"before": _insert_one_by_one, "after": _in_batches(_copy)},
 }
 
 

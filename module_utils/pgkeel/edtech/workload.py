@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, count, islice, repeat
 from math import ceil
 from random import Random
 from typing import Any
@@ -70,8 +70,11 @@ def _summary(outcomes: list[Outcome]) -> dict[str, Any]:
     }
 
 
-def run_workload(login: Login, *, transactions: int, seconds: float, clients: int, seed: int) -> Workload:
+def run_workload(login: Login, *, transactions: int, seconds: float, clients: int, seed: int, rate: float = 0) -> Workload:
     """Do that many operations, split among the clients, for at most that many seconds (an operation begun is finished).
+
+    With a rate, each is due at its time, that many a second altogether, and is timed from then: one that had to wait for the
+    one before it has waited, as its user would. Without, each client goes on as soon as it can.
 
     The same seed on the same data chooses the same operations with the same parameters in the same order for each client.
     Each client has one connection and its statements are prepared by the protocol, which a pooler in transaction mode
@@ -91,7 +94,8 @@ def run_workload(login: Login, *, transactions: int, seconds: float, clients: in
                 # Prepare at the first use, as node-postgres does for named statements.
                 connection.prepare_threshold = 0
                 session = Session(connection, Random(f"{seed}:{number}"), cast)  # noqa: S311 - a choice of queries
-                return _operate(session, shares[number], started + seconds, ended)
+                due = (started + (number / clients + turn) * clients / rate for turn in count()) if rate else repeat(0.0)
+                return _operate(session, islice(due, shares[number]), started + seconds, ended)
         except PgkeelError:
             ended.set()
             raise
@@ -101,14 +105,14 @@ def run_workload(login: Login, *, transactions: int, seconds: float, clients: in
     return Workload(round(time.monotonic() - started, 3), tuple(outcomes), stopped=len(outcomes) < transactions)
 
 
-def _operate(session: Session, count: int, deadline: float, ended: threading.Event) -> list[Outcome]:
+def _operate(session: Session, due: Iterable[float], deadline: float, ended: threading.Event) -> list[Outcome]:
     weights = list(accumulate(weight for _, weight in OPERATIONS))
     outcomes: list[Outcome] = []
-    for _ in range(count):
-        if ended.is_set() or time.monotonic() >= deadline:
+    for moment in due:
+        if ended.wait(max(0.0, min(moment, deadline) - time.monotonic())) or time.monotonic() >= deadline:
             break
         operation = session.random.choices(OPERATIONS, cum_weights=weights)[0][0]
-        began = time.perf_counter()
+        began = moment or time.monotonic()
         problem = ""
         try:
             operation(session)
@@ -119,5 +123,5 @@ def _operate(session: Session, count: int, deadline: float, ended: threading.Eve
                     f"The connection was lost in {operation.__name__}: {problem}",
                     "Look in the logs of pgbouncer and PostgreSQL for the reason, then run it again",
                 ) from error
-        outcomes.append(Outcome(operation.__name__, time.perf_counter() - began, problem))
+        outcomes.append(Outcome(operation.__name__, time.monotonic() - began, problem))
     return outcomes

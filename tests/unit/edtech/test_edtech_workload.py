@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from datetime import date
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pgkeel.edtech import workload
 from pgkeel.edtech.load import Loaded, require_same
 from pgkeel.edtech.operations import OPERATIONS, new_id
 from pgkeel.edtech.sizes import SIZES
@@ -61,3 +65,19 @@ def test_a_load_is_the_same_with_or_without_its_date_named():
 def test_another_load_is_refused(size, seed, reference):
     with pytest.raises(PgkeelError, match=r"size tiny, seed 1, date 2026-03-02; asked for was .*drop the database"):
         require_same(PRESENT, SIZES[size], seed, reference)
+
+
+def test_an_operation_is_timed_from_when_it_was_due(monkeypatch):
+    def slow(_session):
+        time.sleep(0.05)
+
+    monkeypatch.setattr(workload, "OPERATIONS", [(slow, 1)])
+    session = SimpleNamespace(random=Random(1), connection=None)
+    began = time.monotonic()
+    done = workload._operate(session, [began + 0.1, began + 0.11, began + 0.12, began + 9], began + 0.4, threading.Event())
+    first, second, third = (outcome.seconds for outcome in done)
+    assert first == pytest.approx(0.05, abs=0.03)
+    # The second waited for the first, and the third for both; the fourth was due after the end.
+    assert second >= first + 0.035
+    assert third >= second + 0.035
+    assert 0.3 < time.monotonic() - began < 2
