@@ -78,6 +78,16 @@ seconds:
   returned: when the workload ran
   type: float
   sample: 6.5
+p50_ms:
+  description: Of all operations that went well.
+  returned: when the workload ran
+  type: float
+  sample: 1.9
+p95_ms:
+  description: Of all operations that went well.
+  returned: when the workload ran
+  type: float
+  sample: 8.4
 operations_per_second:
   description: Over that time.
   returned: when the workload ran
@@ -142,6 +152,8 @@ def main() -> None:
         "count": count,
         "errors": done.errors,
         "seconds": done.seconds,
+        "p50_ms": done.percentile_ms(0.5),
+        "p95_ms": done.percentile_ms(0.95),
         "operations_per_second": round(count / done.seconds, 1) if done.seconds else 0.0,
         "stopped": done.stopped,
     }

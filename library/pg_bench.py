@@ -63,7 +63,9 @@ options:
     type: int
     default: 1
   keep_file:
-    description: File on the server to which each row is added as soon as it is measured, a line of JSON each; empty for none.
+    description:
+      - File on the server to which each row is added as soon as it is measured, with its samples and the database.
+      - A line of JSON each; empty for none.
     type: path
     default: ''
   bin_dir:
@@ -153,12 +155,14 @@ def run(module: AnsibleModule) -> dict:
     group = group_named(asked["group"])
     kept = Path(asked["keep_file"]) if asked["keep_file"] else None
     rows: list = []
+    raw: list = []
 
-    def keep(row: dict) -> None:
+    def keep(row: dict, samples: dict) -> None:
         rows.append(row)
+        raw.append(samples)
         if kept:
             with kept.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
+                file.write(json.dumps({"database": asked["login_db"], "row": row, "raw": samples}) + "\n")
 
     with ExitStack() as stack:
         stack.enter_context(interruptible())
@@ -186,7 +190,9 @@ def run(module: AnsibleModule) -> dict:
             found = measure_group(Bench(connection, stage, clients, effort), group, keep)
         except (PgkeelError, psycopg.Error) as error:
             told = str(error).strip().splitlines()[0]
-            module.fail_json(msg=f"{told} Measured until then: {len(rows)} of {len(group.cases)} figures.", rows=rows, **result)
+            module.fail_json(
+                msg=f"{told} Measured until then: {len(rows)} of {len(group.cases)} figures.", rows=rows, raw=raw, **result
+            )
         return {**result, **found, "machine": describe(connection)}
 
 

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,9 @@ sys.path.insert(0, str(ROOT / "module_utils"))
 from pgkeel.benchmark.bench_page import render_bench
 from pgkeel.benchmark.cases import GROUPS
 from pgkeel.benchmark.results import all_rows, growth, missed, read_parts, write_json, write_raw
-from pgkeel.benchmark.timing import row
+from pgkeel.benchmark.timing import ratio, row
 from pgkeel.edtech.sizes import size_named
+from pgkeel.errors import PgkeelError
 
 SERVER = "bench"
 OUT = ROOT / "build" / "bench"
@@ -44,7 +46,7 @@ SHUTDOWN_SECONDS = 90
 
 
 class StoppedError(Exception):
-    """The time was up, or somebody ended the run."""
+    """The time was up, somebody ended the run, or it cannot go on."""
 
 
 class Run:
@@ -56,7 +58,7 @@ class Run:
         self.seconds: dict[str, float] = {}
 
     def play(self, name: str, playbook: str, extra: dict[str, Any], *arguments: str, must: bool = True) -> bool:
-        """Run a playbook; True when it succeeded. Raises StoppedError when the time is up, SystemExit when it must not fail."""
+        """Run a playbook; True when it succeeded. Raises StoppedError when the time is up, or it failed and must not."""
         begun = time.monotonic()
         if begun >= self.deadline:
             raise StoppedError("the time was up")
@@ -81,7 +83,7 @@ class Run:
             tail = log.read_text(encoding="utf-8", errors="replace").splitlines()
             fatal = next((number for number, line in enumerate(tail) if line.startswith(("fatal", "[ERROR]"))), -15)
             print("\n".join(tail[fatal:][:15]), file=sys.stderr)
-            raise SystemExit(f"pgkeel: {name} failed; all of it is in {log.relative_to(ROOT)}")
+            raise StoppedError(f"{name} failed: all of it is in {log.relative_to(ROOT)}")
         return status == 0
 
 
@@ -110,14 +112,18 @@ def rescue(database: str) -> None:
     deadline = time.monotonic() + SHUTDOWN_SECONDS
     while time.monotonic() < deadline and ssh(ask).strip() not in {"0", ""}:
         time.sleep(0.5)
-    lines = ssh("cat /var/lib/postgresql/pgkeel-bench/measured.jsonl 2>/dev/null").splitlines()
-    rows = [json.loads(line) for line in lines]
+    measured = []
+    for line in ssh("cat /var/lib/postgresql/pgkeel-bench/measured.jsonl 2>/dev/null").splitlines():
+        # The last may be cut off.
+        with suppress(ValueError):
+            measured.append(json.loads(line))
     parts = read_parts(PARTS / SERVER, database)
     for group in GROUPS:
         metrics = {case.metric for case in group.cases}
-        mine = [one for one in rows if one["metric"] in metrics]
+        mine = [one for one in measured if one["database"] == database and one["row"]["metric"] in metrics]
         if mine and group.name not in parts:
-            write_json(PARTS / SERVER / f"bench-{database}-{group.name}.json", {"rows": mine})
+            kept = {"rows": [one["row"] for one in mine], "raw": [one["raw"] for one in mine]}
+            write_json(PARTS / SERVER / f"bench-{database}-{group.name}.json", kept)
 
 
 def measure(run: Run, sizes: list[str]) -> str:
@@ -161,16 +167,18 @@ def storm_row(parts: Path, why: str) -> dict[str, Any]:
     refused = sum(direct["errors"].values())
     note = f"Logged in, all at once: directly, tuned ({refused} refused), and through pgbouncer ({errors} failed)."
 
-    def times(storm: dict[str, Any]) -> dict[str, float]:
-        return {"median": storm["login_ms"]["p50"], "p95": storm["login_ms"]["p95"]}
+    def times(storm: dict[str, Any]) -> dict[str, float] | None:
+        found = {"median": storm["login_ms"]["p50"], "p95": storm["login_ms"]["p95"]}
+        # Nobody logged in: there is no time.
+        return None if None in found.values() else found
 
     made = row({**described, "note": note}, [], [], pooled["clients"], {})
-    ratio = round(direct["login_ms"]["p50"] / pooled["login_ms"]["p50"], 2)
+    before, after = times(direct), times(pooled)
     return {
         **made,
-        "before_ms": times(direct),
-        "after_ms": times(pooled),
-        "ratio": ratio,
+        "before_ms": before,
+        "after_ms": after,
+        "ratio": ratio(before, after),
         "met": errors == 0 and not found["problems"],
     }
 
@@ -196,14 +204,15 @@ def conclude(run: Run, sizes: list[str], stopped: str, begun: datetime) -> int:
     for size, found in by_size:
         write_raw(OUT / "raw" / size, found)
     machine = next((part["machine"] for part in parts.values() if "machine" in part), {})
-    data = next(
-        (part["data"] for part in parts.values() if "data" in part), {"size": sizes[0], "logs": size_named(sizes[0]).logs}
-    )
+    size = size_named(sizes[0])
+    asked = {"size": size.name, "logs": size.logs, "users": size.users}
+    data = next((part["data"] for part in parts.values() if "data" in part), asked)
+    given = [f"{name}={os.environ[name]}" for name in ("BENCH_SIZE", "BENCH_SIZES", "BENCH_MINUTES") if name in os.environ]
     about = {
         "started": begun.isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - run.started),
         "stopped": stopped,
-        "command": f"BENCH_SIZE={os.environ.get('BENCH_SIZE', 'full')} make bench",
+        "command": " ".join([*given, "make bench"]),
         "machine": machine,
         "data": data,
         "phases": run.seconds,
@@ -213,7 +222,7 @@ def conclude(run: Run, sizes: list[str], stopped: str, begun: datetime) -> int:
     write_json(OUT / "results.json", rows)
     write_json(OUT / "run.json", about)
     (OUT / "benchmarks.html").write_text(render_bench(rows, about), encoding="utf-8")
-    problems = missed(rows)
+    problems = missed(rows, about["costs"])
     print()
     for one in rows:
         times = [f"{one[side]['median']:.2f}" if one[side] else "-" for side in ("before_ms", "after_ms")]
@@ -225,7 +234,7 @@ def conclude(run: Run, sizes: list[str], stopped: str, begun: datetime) -> int:
     if stopped:
         print(f"It stopped before the end, because {stopped}; what was measured so far is kept.", file=sys.stderr)
     # A target that is missed is a result, and told in red; no result, or a different one, is a failure.
-    return 1 if any(one["reason"] or one["difference"] for one in rows) else 0
+    return 1 if stopped or any(one["reason"] or one["difference"] for one in rows) else 0
 
 
 def main() -> int:
@@ -234,8 +243,11 @@ def main() -> int:
     if chosen not in SIZES:
         sys.exit(f"pgkeel: BENCH_SIZE is {chosen!r}. Choose quick or full.")
     sizes = os.environ.get("BENCH_SIZES", SIZES[chosen]).split(",")
-    for size in sizes:
-        size_named(size)
+    try:
+        for size in sizes:
+            size_named(size)
+    except PgkeelError as error:
+        sys.exit(f"pgkeel: BENCH_SIZES: {error}")
     subprocess.run(["rm", "-rf", str(PARTS), str(OUT / "raw"), str(OUT / "log")], check=True)
     run, begun = Run(float(os.environ.get("BENCH_MINUTES", "20"))), datetime.now(UTC)
     others = set(read_lab().hosts) - {SERVER}

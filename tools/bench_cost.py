@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
@@ -36,6 +38,8 @@ BUSY = 0.4
 """Of what the server can do at most: a workload that takes all of it has nothing to give to anything else."""
 WORKLOAD_SECONDS = 30
 SECONDS = 5
+OFTEN = 100
+"""Operations of a kind that make a p95."""
 CLIENTS = 4
 DATABASE = "cost_pgbench"
 PGBENCH = "/usr/lib/postgresql/17/bin/pgbench"
@@ -76,11 +80,33 @@ def ssh(line: str) -> str:
     return subprocess.run([*start, f"root@{running.hosts[SERVER]}", line], stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
+def block(  # noqa: PLR0917 - a table and what it is made of
+    title: str,
+    caption: str,
+    columns: list[str],
+    lines: list[list[str]],
+    samples: dict[str, Any],
+    met: list[bool | None] | None = None,
+) -> dict[str, Any]:
+    """A table of the page. Cells are texts; ``samples`` what they come from; ``met`` whether each line is within its cap."""
+    return {
+        "title": title,
+        "caption": caption,
+        "columns": [[name, "num" if number else ""] for number, name in enumerate(columns)],
+        "lines": lines,
+        "met": met or [None] * len(lines),
+        "samples": samples,
+        "measured": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": f"{os.cpu_count()} cores, load {os.getloadavg()[2]:.1f} in the quarter of an hour before",
+    }
+
+
 def playbooks() -> dict[str, Any]:
     """Each playbook, the first time and again."""
-    lines = []
+    lines, samples = [], {}
     for name in PLAYBOOKS:
         first, again = run(name), run(name)
+        samples[name] = [first, again]
         print(name, first, again, flush=True)
         lines.append(
             [
@@ -94,12 +120,8 @@ def playbooks() -> dict[str, Any]:
             ]
         )
     columns = ["playbook", "first", "again", "ssh first", "again", "changed again", "memory"]
-    return {
-        "title": "Playbooks",
-        "caption": f"Time, commands over ssh and the controller's memory, on a fresh server and again; data of size {SIZE}.",
-        "columns": [[name, "num" if number else ""] for number, name in enumerate(columns)],
-        "lines": lines,
-    }
+    caption = f"Time, commands over ssh and the controller's memory, on a fresh server and again; data of size {SIZE}."
+    return block("Playbooks", caption, columns, lines, samples)
 
 
 def throughput(options: str, seconds: int) -> float:
@@ -121,13 +143,8 @@ def in_turns(title: str, caption: str, ways: dict[str, Callable[[], float]]) -> 
         cost = [f"{median(costs):+.1%}", f"{min(costs):+.1%} to {max(costs):+.1%}"] if number else ["", ""]
         lines.append([name, f"{median(samples):,.0f}", f"{min(samples):,.0f} to {max(samples):,.0f}", *cost])
         print(title, lines[-1], flush=True)
-    columns = [["", ""], ["a second", "num"], ["spread", "num"], ["cost", "num"], ["spread", "num"]]
-    return {
-        "title": title,
-        "caption": f"{caption} {ROUNDS} rounds in turns; the cost is the median of the rounds.",
-        "columns": columns,
-        "lines": lines,
-    }
+    told = f"{caption} {ROUNDS} rounds in turns; the cost is the median of the rounds."
+    return block(title, told, ["", "a second", "spread", "cost", "spread"], lines, found)
 
 
 def make_database() -> None:
@@ -141,8 +158,8 @@ def statements() -> dict[str, Any]:
     libraries = ssh("runuser -u postgres -- psql -XAtc 'SHOW shared_preload_libraries'").strip()
     drop_in = "/etc/postgresql/17/main/conf.d/zz-bench-cost.conf"
     preloaded = f"shared_preload_libraries = '{libraries}, pg_qualstats'"
-    ssh(f'echo "{preloaded}" > {drop_in} && systemctl restart postgresql@17-main')
     try:
+        ssh(f'echo "{preloaded}" > {drop_in} && systemctl restart postgresql@17-main')
         make_database()
         ssh(f"runuser -u postgres -- psql -Xqc 'CREATE EXTENSION pg_stat_statements; CREATE EXTENSION pg_qualstats' {DATABASE}")
 
@@ -175,28 +192,36 @@ def exporters() -> dict[str, Any]:
     unit = "systemd-run -q --collect --expand-environment=no"
     source = "DATA_SOURCE_NAME='host=/run/postgresql user=postgres dbname=postgres sslmode=disable'"
     programs = {"pgkeel-cost-postgres": ("postgres", 9187), "pgkeel-cost-node": ("node", 9100)}
-    ports = " ".join(str(port) for _, port in programs.values())
-    scrape = f"while sleep 1; do for port in {ports}; do curl -so /dev/null http://127.0.0.1:$port/metrics; done; done"
+    pages = [f"http://127.0.0.1:{port}/metrics" for _, port in programs.values()]
+    scrape = f"while sleep 1; do curl -fs {' '.join(pages)} | grep -c '^pg_up 1$' >> /run/pgkeel-cost-scrapes; done"
+    scrapes: list[int] = []
     try:
         make_database()
         for name, (program, port) in programs.items():
             asked = f"/usr/bin/prometheus-{program}-exporter --web.listen-address=127.0.0.1:{port}"
             ssh(f"{unit} --uid=postgres --unit={name} env {source} {asked}")
+        series = [
+            ssh(f"curl -fs --retry 20 --retry-connrefused --retry-delay 1 {page} | grep -vc '^#'").strip() for page in pages
+        ]
 
         def scraped() -> float:
-            ssh(f"{unit} --unit=pgkeel-cost-scrape sh -c '{scrape}'")
+            ssh(f"rm -f /run/pgkeel-cost-scrapes; {unit} --unit=pgkeel-cost-scrape sh -c {shlex.quote(scrape)}")
             try:
                 return throughput("", SECONDS)
             finally:
-                ssh("systemctl stop pgkeel-cost-scrape")
+                answers = ssh("systemctl stop pgkeel-cost-scrape; cat /run/pgkeel-cost-scrapes").split()
+                scrapes.append(len(answers))
+                if set(answers) != {"1"}:
+                    raise SystemExit("pgkeel: postgres_exporter did not answer, or could not log in")
 
-        sizes = [ssh(f"curl -fs http://127.0.0.1:{port}/metrics | grep -vc '^#'").strip() for _, port in programs.values()]
-        return in_turns(
+        found = in_turns(
             "Exporters",
-            f"pgbench -S, prepared, {CLIENTS} clients, {SECONDS} s, with postgres_exporter ({sizes[0]} series) and node_exporter"
-            f" ({sizes[1]}) as Debian has them, asked once a second: usual is once in 15 s, which costs a fifteenth.",
+            f"pgbench -S, prepared, {CLIENTS} clients, {SECONDS} s, with postgres_exporter ({series[0]} series) and node_exporter"
+            f" ({series[1]}) as Debian has them, asked again a second after each answer: usual is once in 15 s.",
             {"not asked": lambda: throughput("", SECONDS), "asked each second": scraped},
         )
+        found["samples"]["scrapes"] = scrapes
+        return found
     finally:
         units = " ".join([*programs, "pgkeel-cost-scrape"])
         ssh(f"systemctl stop {units} 2>/dev/null; runuser -u postgres -- dropdb --if-exists --force {DATABASE}")
@@ -215,48 +240,74 @@ def workload(rate: float) -> dict[str, Any]:
     return found
 
 
-def p95(found: dict[str, Any]) -> dict[str, float]:
+def by_kind(found: dict[str, Any]) -> dict[str, float]:
     """The p95 of each kind of operation in milliseconds, of those that came often enough."""
-    return {kind: one["p95_ms"] for kind, one in found["operations"].items() if one["count"] >= 100 and one["p95_ms"]}  # noqa: PLR2004
+    return {kind: one["p95_ms"] for kind, one in found["operations"].items() if one["count"] >= OFTEN and one["p95_ms"]}
 
 
-def beside(playbook: str, rate: float) -> dict[str, Any]:
-    """The workload while a playbook runs again and again; its controller gives way, for it would be another machine."""
-    loop = ["bash", "-c", 'while nice -n 19 "$@" >/dev/null 2>&1; do :; done', "loop", *command(playbook)]
-    running = subprocess.Popen(loop, cwd=ROOT, start_new_session=True)
+def beside(playbook: str, rate: float) -> tuple[dict[str, Any], int]:
+    """The workload while a playbook runs again and again, and how often. The controller gives way: it is another machine."""
+    over, ended = threading.Event(), []
+
+    def again() -> None:
+        while not over.is_set():
+            # What was begun is finished: killed, it would go on at the server beside the next measurement.
+            done = subprocess.run(["nice", "-n", "19", *command(playbook)], cwd=ROOT, capture_output=True, check=False)
+            ended.append(done.returncode)
+
+    running = threading.Thread(target=again)
+    running.start()
     try:
         found = workload(rate)
-        if running.poll() is not None:
-            raise SystemExit(f"pgkeel: {playbook} failed beside the workload")
-        return found
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(running.pid, signal.SIGTERM)
-        running.wait()
-        time.sleep(5)
+        over.set()
+        running.join()
+    if any(ended):
+        raise SystemExit(f"pgkeel: {playbook} failed beside the workload")
+    return found, len(ended)
 
 
 def interference() -> dict[str, Any]:
     """What a backup and a drill do to a workload that leaves the server room."""
     fastest = workload(0)["operations_per_second"]
     rate = round(BUSY * fastest)
-    lines = []
+    lines, met, samples = [], [], {}
     for playbook in ("backup", "restore_drill"):
-        shares = []
+        rounds = samples[playbook] = []
         for _ in range(max(3, ROUNDS // 2)):
-            alone, with_ = p95(workload(rate)), p95(beside(playbook, rate))
-            shares.append(median(with_[kind] / alone[kind] for kind in alone.keys() & with_.keys()) - 1)
-        verdict = "met" if median(shares) <= CAP else "MISSED"
-        lines.append([playbook, f"{median(shares):+.0%}", f"{min(shares):+.0%} to {max(shares):+.0%}", f"{CAP:.0%}", verdict])
-        print(lines[-1], flush=True)
-    return {
-        "title": "Beside a running workload",
-        "caption": f"p95 of the application's operations, {rate} a second ({BUSY:.0%} of what the server can), "
-        f"{WORKLOAD_SECONDS} s, while it runs over and over, against alone; the median of all kinds of operation. "
-        "Client and controller share the cores, and in the lab no cap of the processor holds.",
-        "columns": [["", ""], ["p95", "num"], ["spread", "num"], ["at most", "num"], ["", "num"]],
-        "lines": lines,
-    }
+            alone = workload(rate)
+            with_, times = beside(playbook, rate)
+            kinds = by_kind(alone).keys() & by_kind(with_).keys()
+            each = {kind: by_kind(with_)[kind] / by_kind(alone)[kind] - 1 for kind in kinds}
+            rounds.append(
+                {"all": with_["p95_ms"] / alone["p95_ms"] - 1, "alone_ms": alone["p95_ms"], "times": times, "each": each}
+            )
+        shares = [one["all"] for one in rounds]
+        middle = median(median(one["each"].values()) for one in rounds)
+        worst = median(max(one["each"].values()) for one in rounds)
+        met.append(median(shares) <= CAP)
+        lines.append(
+            [
+                f"{playbook}.yml",
+                f"{median(shares):+.0%}",
+                f"{min(shares):+.0%} to {max(shares):+.0%}",
+                f"{middle:+.0%}",
+                f"{worst:+.0%}",
+                f"{CAP:.0%}",
+                "met" if met[-1] else "MISSED",
+            ]
+        )
+        print(lines[-1], rounds, flush=True)
+    return block(
+        "Beside a running workload",
+        f"p95 of the application's operations, {rate} a second ({BUSY:.0%} of what the server can), {WORKLOAD_SECONDS} s while "
+        "the playbook runs again and again, against alone, in turns. Client and controller (at nice 19) share the cores, and in "
+        "the lab no cap of the processor holds.",
+        ["", "p95", "spread", "middle kind", "worst kind", "at most", ""],
+        lines,
+        samples,
+        met,
+    )
 
 
 PARTS_OF_IT = {one.__name__: one for one in (playbooks, statements, exporters, interference)}
@@ -264,6 +315,11 @@ PARTS_OF_IT = {one.__name__: one for one in (playbooks, statements, exporters, i
 
 def main(names: list[str]) -> int:
     """Measure part by part; each is kept as soon as it is there, and a part that is measured again takes its place."""
+    wrong = set(names) - PARTS_OF_IT.keys()
+    if wrong:
+        sys.exit(f"pgkeel: {', '.join(sorted(wrong))}: choose among {', '.join(PARTS_OF_IT)}.")
+    # So that what cleans up does so, however the run is ended.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     path = OUT / "costs.json"
     blocks = {one["title"]: one for one in json.loads(path.read_text(encoding="utf-8"))} if names and path.exists() else {}
     lab("up", SERVER)
@@ -273,8 +329,8 @@ def main(names: list[str]) -> int:
             for name in ("site", "edtech", "backup"):
                 run(name)
         for name in names or PARTS_OF_IT:
-            block = PARTS_OF_IT[name]()
-            blocks[block["title"]] = block
+            made = PARTS_OF_IT[name]()
+            blocks[made["title"]] = made
             write_json(path, list(blocks.values()))
     finally:
         if not os.environ.get("KEEP"):

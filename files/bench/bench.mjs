@@ -12,7 +12,6 @@ import { prepareValue } from "pg/lib/utils.js";
 import { COLUMNS } from "./logs.mjs";
 import { options } from "./options.mjs";
 
-process.env.TZ = "UTC";
 // `timestamp` without a zone is UTC, as Prisma and Drizzle have it.
 pg.types.setTypeParser(1114, (text) => new Date(`${text.replace(" ", "T")}Z`));
 

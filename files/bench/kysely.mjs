@@ -18,7 +18,7 @@ export function open(poolSize) {
         fn.avg("duration").as("meanDuration"),
       ])
       .where("userId", "=", userId)
-      .where("timestamp", ">=", new Date(since));
+      .where("timestamp", ">=", new Date(since).toISOString());
   const together = async (given) => complete(given.userIds, await figuresOf(db, given));
   const untilNow = () =>
     db

@@ -8,18 +8,18 @@ import { options } from "./options.mjs";
 const { PrismaClient } = client;
 
 export function open(poolSize) {
-  const db = new PrismaClient({ adapter: new PrismaPg(options(poolSize)), log: [{ emit: "event", level: "query" }] });
-  let seen = [];
-  db.$on("query", ({ query, params }) => seen.push({ sql: query, params: JSON.parse(params) }));
-  // Prisma tells its SQL only when it runs it.
+  const db = new PrismaClient({ adapter: new PrismaPg(options(poolSize)) });
+  // Prisma tells its SQL only when it runs it, and telling takes time: a second client does it.
   const told = (work) => async (given) => {
-    seen = [];
-    await work(given);
+    const seen = [];
+    const listening = new PrismaClient({ adapter: new PrismaPg(options(1)), log: [{ emit: "event", level: "query" }] });
+    listening.$on("query", ({ query, params }) => seen.push({ sql: query, params: JSON.parse(params) }));
+    await work(given, listening).finally(() => listening.$disconnect());
     return seen.find(({ sql }) => /BehaviorLog|"User"/.test(sql)) ?? null;
   };
-  const allOf = ({ userId }) => db.behaviorLog.findMany({ where: { userId } });
-  const recent = ({ userId, since, limit }) =>
-    db.behaviorLog.findMany({
+  const allOf = ({ userId }, client = db) => client.behaviorLog.findMany({ where: { userId } });
+  const recent = ({ userId, since, limit }, client = db) =>
+    client.behaviorLog.findMany({
       where: { userId, timestamp: { gte: new Date(since) } },
       orderBy: [{ timestamp: "desc" }, { id: "desc" }],
       take: limit,
@@ -28,8 +28,8 @@ export function open(poolSize) {
     const [[key, inner]] = Object.entries(filter);
     return typeof inner === "object" ? path(inner, [...found, key]) : { path: [...found, key], equals: inner };
   };
-  const usersByPath = ({ filter }) => db.user.findMany({ where: { metadata: path(filter) }, select: { id: true, username: true } });
-  const usersWith = ({ filter }) => db.$queryRaw`SELECT "id", "username" FROM "User" WHERE "metadata" @> ${JSON.stringify(filter)}::jsonb`;
+  const usersByPath = ({ filter }, client = db) => client.user.findMany({ where: { metadata: path(filter) }, select: { id: true, username: true } });
+  const usersWith = ({ filter }, client = db) => client.$queryRaw`SELECT "id", "username" FROM "User" WHERE "metadata" @> ${JSON.stringify(filter)}::jsonb`;
   return {
     recent_logs: { before: async (given) => latest(await allOf(given), given), after: recent, sql: { before: told(allOf), after: told(recent) } },
     jsonb_users: { before: usersByPath, after: usersWith, sql: { before: told(usersByPath), after: told(usersWith) } },

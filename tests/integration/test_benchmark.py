@@ -7,14 +7,22 @@ import os
 import shlex
 import signal
 import subprocess
+import threading
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
 import yaml
 from integration.conftest import BIN, ROOT
+from integration.holding import wait_for
+from pgkeel.benchmark.cases import group_named
+from pgkeel.benchmark.clients import Clients
+from pgkeel.benchmark.metrics_run import Bench, Effort, measure_group
 from pgkeel.benchmark.stage import read_stage
+from pgkeel.postgres.connect import Login, connect
+from pgkeel.postgres.interruption import InterruptedRunError, interruptible
 from psycopg import sql
 
 FOLDER = "/var/lib/postgresql/pgkeel-bench-it"
@@ -174,6 +182,30 @@ def test_indexes_that_were_there_are_there_again(measure, connection, bench):
         assert state(connection, bench) == before
     finally:
         database.execute('DROP INDEX "User_metadata_idx", another_name')
+
+
+def when_it_waits(admin, bench):
+    """End this process's run as soon as the benchmark waits for a lock."""
+    waiting = "SELECT FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock' AND query LIKE 'CREATE INDEX%%'"
+    wait_for(lambda: admin.execute(waiting, [bench]).fetchone() is not None)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_an_interruption_while_an_index_is_built_leaves_everything_as_it_was(server, connection, bench, tmp_path):
+    login = Login(host=server.socket_dir, port=5432, user="postgres", password="", database=bench)
+    before = state(connection, bench)
+    with connect(login, application_name="pgkeel bench") as working, connection(bench) as writer:
+        stage = read_stage(working, seed=1, inserted=50)
+        clients = Clients(login, tmp_path, Path("/nonexistent"))
+        with writer.transaction(), interruptible():
+            # CREATE INDEX waits for whoever writes.
+            writer.execute('LOCK TABLE "User" IN ROW EXCLUSIVE MODE')
+            strike = threading.Thread(target=when_it_waits, args=(connection(), bench))
+            strike.start()
+            with pytest.raises(InterruptedRunError):
+                measure_group(Bench(working, stage, clients, Effort(0.1, least=1)), group_named("jsonb_users"), lambda *_: None)
+    strike.join()
+    assert state(connection, bench) == before
 
 
 def test_a_run_that_was_killed_is_mended_by_the_next(measure, connection, bench):

@@ -198,6 +198,7 @@ def test_the_workload_gives_figures(server, connection, application):
     assert done["errors"] == 0
     assert not done["stopped"]
     assert done["operations_per_second"] > 0
+    assert 0 < done["p50_ms"] <= done["p95_ms"] <= max(kind["p95_ms"] for kind in done["operations"].values())
     for kind in done["operations"].values():
         assert 0 < kind["p50_ms"] <= kind["p95_ms"]
     after = counts(database)

@@ -1,6 +1,6 @@
 /**
  * Rows in statements of some thousand, two at a time: the server writes with two processors, and no statement takes long.
- * Each statement is all or none; after a failure nothing is under way any more, and the same rows can be sent again.
+ * Each statement is all or none; after a failure no other is begun, and the same rows can be sent again.
  */
 export async function inBatches(rows, insert, { size = 2500, atOnce = 2 } = {}) {
   let next = 0;

@@ -11,7 +11,7 @@ export function userFigures(db, userIds, since) {
       fn.avg("duration").as("meanDuration"),
     ])
     .where("userId", "=", sql`any(${userIds}::text[])`)
-    .where("timestamp", ">=", since)
+    .where("timestamp", ">=", since.toISOString())
     .groupBy("userId")
     .execute();
 }
@@ -21,7 +21,7 @@ export function eventsSince(db, since) {
   return db
     .selectFrom("BehaviorLog")
     .select(({ fn }) => ["eventType", sql`count(*)::int`.as("events"), fn.avg("duration").as("meanDuration")])
-    .where("timestamp", ">=", since)
+    .where("timestamp", ">=", since.toISOString())
     .groupBy("eventType")
     .orderBy("eventType")
     .execute();

@@ -5,7 +5,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = public, pg_temp
 AS $$
   SELECT asked.id, count(log.id), count(DISTINCT log."eventType"), avg(log.duration)
-    FROM unnest(user_ids) AS asked (id)
+    FROM (SELECT DISTINCT unnest(user_ids)) AS asked (id)
     LEFT JOIN "BehaviorLog" AS log ON log."userId" = asked.id AND log."timestamp" >= since
    GROUP BY asked.id
 $$;

@@ -47,7 +47,8 @@ def _line(row: Row) -> list[str]:
 def render_document(rows: Sequence[Row], about: Mapping[str, Any]) -> str:
     """The document; the same file gives the same text."""
     machine = about["machine"]
-    _, sentence = headline(rows)
+    costs = about.get("costs") or []
+    _, sentence = headline(rows, costs)
     intro = f"{count_of(about['data']['logs'])} logs in 90 days, {about['data']['users']:,} users"
     if machine:
         intro += f"; {machine['processor'] or 'processor unknown'}, {machine['cores']} cores, clients included, "
@@ -87,9 +88,15 @@ def render_document(rows: Sequence[Row], about: Mapping[str, Any]) -> str:
             lines.append([words_for(metric).title, *cells])
         blocks += ["## What grows with the data", _table(["", *(f"{count_of(one['logs'])} logs" for one in sizes)], lines, 1)]
     blocks += _indexes(about["growth"])
-    for block in about.get("costs") or []:
+    blocks += ["## What pgkeel itself costs"] if costs else []
+    for block in costs:
         columns = [name for name, _ in block["columns"]]
-        blocks += [f"## {block['title']}", block["caption"], _table(columns, block["lines"], 1)]
+        lines = [
+            [*line[:-1], f"**{line[-1]}**"] if met is False else line
+            for line, met in zip(block["lines"], block["met"], strict=True)
+        ]
+        told = f"{block['caption']} Measured on {block['measured'][:10]}."
+        blocks += [f"### {block['title']}", told, _table(columns, lines, 1)]
     blocks += ["## To repeat it", HOW]
     return "\n\n".join(blocks) + "\n"
 

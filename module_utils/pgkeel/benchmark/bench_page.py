@@ -25,10 +25,10 @@ LITTLE_GAIN = 2.0
 """A ratio below which an index does not help."""
 
 
-def headline(rows: Sequence[Row]) -> tuple[str, str]:
+def headline(rows: Sequence[Row], costs: Sequence[Row] = ()) -> tuple[str, str]:
     """Mood and sentence of the whole."""
-    judged = [row for row in rows if row["met"] is not None]
-    met = sum(1 for row in judged if row["met"])
+    judged = [met for one in (*rows, *costs) for met in (one["met"] if "lines" in one else [one["met"]]) if met is not None]
+    met = sum(judged)
     unmeasured = sum(1 for row in rows if row["reason"])
     sentence = f"{met} of {len(judged)} targets met"
     if unmeasured:
@@ -55,7 +55,8 @@ def little_help(rows: Sequence[Row]) -> list[Row]:
 def render_bench(rows: Sequence[Row], about: dict[str, Any]) -> str:
     """The page as HTML, from results.json and run.json; the same files give the same text."""
     style = STYLE + EXTRA_STYLE
-    mood_of_all, sentence = headline(rows)
+    costs = about.get("costs") or []
+    mood_of_all, sentence = headline(rows, costs)
     return _template().render(
         rows=rows,
         about=about,
@@ -67,7 +68,7 @@ def render_bench(rows: Sequence[Row], about: dict[str, Any]) -> str:
         panels=growth_panels(about["growth"]),
         little=little_help(rows),
         indexes=[(one, index) for one in about["growth"] for index in one["indexes"]],
-        costs=about.get("costs"),
+        costs=costs,
     )
 
 

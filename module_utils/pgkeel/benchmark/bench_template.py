@@ -161,12 +161,13 @@ PAGE = """\
 <h2 id="costs-title">What pgkeel itself costs</h2>
 {%- for block in costs %}
 <h3>{{ block.title }}</h3>
-<table>
-<caption>{{ block.caption }}</caption>
+<div class="chart"><table>
+<caption>{{ block.caption }} Measured on {{ block.measured[:10] }}.</caption>
 {{ head(block.columns) }}
 <tbody>{% for line in block.lines %}<tr><th scope="row">{{ line[0] }}</th>
-{%- for cell in line[1:] %}<td class="num">{{ cell }}</td>{% endfor %}</tr>{% endfor %}</tbody>
-</table>
+{%- set outer = loop %}
+{%- for cell in line[1:] %}<td class="num{{ ' bad' if loop.last and block.met[outer.index0] is false }}">{{ cell }}</td>{% endfor %}</tr>{% endfor %}</tbody>
+</table></div>
 {%- endfor %}
 </section>
 {%- endif %}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from ..errors import PgkeelError
@@ -51,10 +54,13 @@ class Bench:
     effort: Effort = Effort()
 
 
-def measure_group(bench: Bench, group: Group, told: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def measure_group(
+    bench: Bench, group: Group, told: Callable[[dict[str, Any], dict[str, Any]], None]
+) -> dict[str, list[dict[str, Any]]]:
     """Measure every case: ``rows`` (of results.json), ``raw`` (samples of each) and ``indexes`` (what each cost).
 
-    ``told`` gets each row as soon as it is there. A client that is missing or fails makes a row with a reason; the others go on.
+    ``told`` gets each row and its samples as soon as they are there. A client that is missing or fails makes a row with a reason;
+    the others go on.
     The indexes are put back whatever happens. Raises PgkeelError, InterruptedRunError among them.
     """
     connection, stage, effort = bench.connection, bench.stage, bench.effort
@@ -64,7 +70,12 @@ def measure_group(bench: Bench, group: Group, told: Callable[[dict[str, Any]], N
     found: dict[int, dict[Side, dict[str, Any]]] = {number: {} for number in range(len(group.cases))}
     reasons = {number: bench.clients.missing(case.client) for number, case in enumerate(group.cases)}
     rows: list[dict[str, Any]] = []
+    raw: list[dict[str, Any]] = []
     costs: list[dict[str, Any]] = []
+    # A run that was killed may have left either.
+    restore(connection)
+    if group.writes:
+        _forget(connection)
     try:
         if group.indexes:
             take_away(connection, group.indexes, stage.reference)
@@ -79,24 +90,39 @@ def measure_group(bench: Bench, group: Group, told: Callable[[dict[str, Any]], N
                 if not reasons[number]:
                     reasons[number] = _measure(bench, case, side, found[number])
             rows.append(_row(stage, case, found[number], reasons[number]))
-            told(rows[-1])
+            raw.append(_raw(case, found[number]))
+            told(rows[-1], raw[-1])
         if weighed:
             # Last: what it leaves in a GIN index's list of pending entries would slow the others down.
             costs[0].update(insert_without=without, insert_with=_insert_cost(connection, stage))
     finally:
-        with uninterrupted():
-            if group.writes:
-                _tidy(connection)
-            restore(connection)
-    raw = [
-        {
-            "metric": case.metric,
-            "client": case.client,
-            **{f"{side}_ms": [round(sample, 4) for sample in one.get("samples_ms", [])] for side, one in found[number].items()},
-        }
-        for number, case in enumerate(group.cases)
-    ]
+        with uninterrupted(), _afresh(connection) as mending:
+            try:
+                if group.writes:
+                    _tidy(mending)
+            finally:
+                restore(mending)
     return {"rows": rows, "raw": raw, "indexes": costs}
+
+
+@contextmanager
+def _afresh(connection: Connection) -> Iterator[Connection]:
+    """The connection; or one like it, where an interruption came while the server was at work for the first."""
+    if connection.info.transaction_status is TransactionStatus.IDLE:
+        yield connection
+        return
+    given = make_conninfo(**connection.info.get_parameters(), password=connection.info.password or None)
+    with suppress(psycopg.Error):
+        connection.cancel_safe(timeout=5)
+    connection.close()
+    with psycopg.connect(given, autocommit=True) as another:
+        another.execute("SET statement_timeout = 0")
+        yield another
+
+
+def _raw(case: Case, sides: Mapping[Side, Mapping[str, Any]]) -> dict[str, Any]:
+    samples = {f"{side}_ms": [round(sample, 4) for sample in one.get("samples_ms", [])] for side, one in sides.items()}
+    return {"metric": case.metric, "client": case.client, **samples}
 
 
 def _measure(bench: Bench, case: Case, side: Side, into: dict[Side, dict[str, Any]]) -> str:
@@ -117,6 +143,9 @@ def _measure(bench: Bench, case: Case, side: Side, into: dict[Side, dict[str, An
     except InterruptedRunError:
         raise
     except (PgkeelError, psycopg.Error) as error:
+        if case.job.startswith("insert"):
+            # The next client writes logs with the same ids.
+            _forget(bench.connection)
         return f"could not measure {side}: {str(error).strip().splitlines()[0]}"
     into[side]["plan"] = _plan(bench.connection, case, side, calls[0], into[side].get("statement"))
     return ""
@@ -156,7 +185,11 @@ def _row(stage: Stage, case: Case, sides: Mapping[Side, Mapping[str, Any]], reas
         difference = difference or first_difference(one, other, ordered=case.ordered)
         if difference and "call" not in difference:
             difference = f"call {number + 1}: {difference}"
+    if count is not None and not difference and not any(map(len, answers[0])):
+        reason = reason or "both answers are empty, so that nothing was compared"
     note = case.note
+    if case.job == "analytics_now" and stage.reference.date() < datetime.now(UTC).date():
+        note = f"The data ends on {stage.reference.date().isoformat()}: fewer than 30 days of it lie before now()."
     if case.share:
         filter_, share = stage.filter_for(case)
         note = f"{note} {json.dumps(filter_)} finds about {share:.3%} of the rows.".strip()
@@ -188,9 +221,13 @@ def _insert_cost(connection: Connection, stage: Stage) -> dict[str, float]:
     return {"rows": len(rows), "milliseconds": round(measured[1][0], 1), "wal_bytes": measured[1][1]}
 
 
-def _tidy(connection: Connection) -> None:
+def _forget(connection: Connection) -> None:
     """Take away what a client that was ended in the middle has written."""
     sessions: Sequence[str] = [f"{SESSION}-{job}" for job in ("insert", "insert_copy", "cost")]
     connection.execute('DELETE FROM public."BehaviorLog" WHERE "sessionId" = ANY(%s)', [list(sessions)])
+
+
+def _tidy(connection: Connection) -> None:
+    _forget(connection)
     # Index-only scans need to know again that every row is visible.
     connection.execute('VACUUM public."BehaviorLog"')

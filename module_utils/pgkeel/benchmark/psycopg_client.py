@@ -6,6 +6,8 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
 
@@ -124,36 +126,33 @@ def _copy(connection: psycopg.Connection[DictRow], logs: Logs) -> None:
             copy.write_row(row)
 
 
-def _in_batches(write: Callable[[psycopg.Connection[DictRow], Logs], None]) -> Work:
-    """Two batches at a time, as files/bench/application/batches.mjs has them: half of them over a connection of its own."""
+@dataclass(frozen=True)
+class Batched:
+    """Writes in batches, two at a time, as files/bench/application/batches.mjs has them."""
 
-    def work(connection: psycopg.Connection[DictRow], given: Given) -> list[dict[str, Any]]:
+    write: Callable[[psycopg.Connection[DictRow], Logs], None]
+
+    def over(self, first: psycopg.Connection[DictRow], second: psycopg.Connection[DictRow], given: Given) -> list[dict[str, Any]]:
+        """Write the logs over both connections."""
         logs = new_logs(given)
-        batches = [logs[first : first + BATCH] for first in range(0, len(logs), BATCH)]
+        batches = [logs[start : start + BATCH] for start in range(0, len(logs), BATCH)]
 
-        def lane(session: psycopg.Connection[DictRow], mine: Sequence[Logs]) -> None:
+        def lane(connection: psycopg.Connection[DictRow], mine: Sequence[Logs]) -> None:
             for batch in mine:
-                write(session, batch)
+                self.write(connection, batch)
 
-        with _another(connection) as second, ThreadPoolExecutor(1) as pool:
+        with ThreadPoolExecutor(1) as pool:
             half = pool.submit(lane, second, batches[1::2])
-            lane(connection, batches[::2])
+            lane(first, batches[::2])
             half.result()
         return []
-
-    return work
-
-
-def _another(connection: psycopg.Connection[DictRow]) -> psycopg.Connection[DictRow]:
-    given = make_conninfo(**connection.info.get_parameters(), password=connection.info.password)
-    return psycopg.connect(given, autocommit=True, prepare_threshold=None, row_factory=dict_row)
 
 
 def _contained(statement: LiteralString) -> Work:
     return lambda connection, given: _ask(connection, statement, json.dumps(given["filter"]))
 
 
-WORK: Mapping[str, Mapping[str, Work]] = {
+WORK: Mapping[str, Mapping[str, Work | Batched]] = {
     "recent_logs": {
         "before": _recent_before,
         "after": lambda connection, given: _ask(connection, RECENT, given["userId"], _moment(given["since"]), given["limit"]),
@@ -165,8 +164,8 @@ WORK: Mapping[str, Mapping[str, Work]] = {
     "analytics_literal": {
         side: lambda connection, given: _ask(connection, LAST_MONTH, _moment(given["since"])) for side in ("before", "after")
     },
-    "insert": {"before": _insert_one_by_one, "after": _in_batches(_insert_at_once)},
-    "insert_copy": {"before": _insert_one_by_one, "after": _in_batches(_copy)},
+    "insert": {"before": _insert_one_by_one, "after": Batched(_insert_at_once)},
+    "insert_copy": {"before": _insert_one_by_one, "after": Batched(_copy)},
 }
 
 
@@ -194,20 +193,17 @@ def run(login: Login, job: Mapping[str, Any]) -> dict[str, Any]:
     writes = job["case"].startswith("insert")
     samples: list[float] = []
     results: list[Any] = []
-    with psycopg.connect(
-        host=login.host,
-        port=login.port,
-        user=login.user,
-        password=login.password,
-        dbname=login.database,
-        autocommit=True,
-        prepare_threshold=None,
-        row_factory=dict_row,
-    ) as connection:
+    address = make_conninfo(host=login.host, port=login.port, user=login.user, password=login.password, dbname=login.database)
+
+    def connected() -> psycopg.Connection[DictRow]:
+        return psycopg.connect(address, autocommit=True, prepare_threshold=None, row_factory=dict_row)
+
+    # As a client's pool has it: a second connection, made before it is needed.
+    with connected() as connection, connected() if isinstance(work, Batched) else nullcontext(connection) as second:
 
         def once(given: Given) -> tuple[float, list[dict[str, Any]]]:
             began = time.perf_counter()
-            rows = work(connection, given)
+            rows = work.over(connection, second, given) if isinstance(work, Batched) else work(connection, given)
             took = (time.perf_counter() - began) * 1000
             if writes:
                 rows = _ask(connection, WRITTEN, given["sessionId"])

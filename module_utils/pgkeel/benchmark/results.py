@@ -79,9 +79,14 @@ def write_json(path: Path, value: object) -> None:
     replace_file(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n", durable=False)
 
 
-def missed(rows: Iterable[Row]) -> list[str]:
-    """A sentence for each row that failed, fell short or was not measured; empty when all is well."""
-    found = []
+def missed(rows: Iterable[Row], costs: Iterable[Mapping[str, Any]] = ()) -> list[str]:
+    """A sentence for each row that failed, fell short or was not measured, and each cost beyond its cap."""
+    found = [
+        f"{block['title']}, {line[0]}: {line[1]}"
+        for block in costs
+        for line, well in zip(block["lines"], block.get("met", []), strict=False)
+        if well is False
+    ]
     for one in rows:
         name = f"{one['metric']}, {one['client']}"
         if one["reason"]:

@@ -39,6 +39,10 @@ class Workload:
     stopped: bool
     """True when the time was up before all operations were done."""
 
+    def percentile_ms(self, ratio: float) -> float:
+        """Of all operations that went well, in milliseconds."""
+        return round(percentile((one.seconds * 1000 for one in self.outcomes if not one.error), ratio), 3)
+
     @property
     def errors(self) -> int:
         """Operations that failed."""

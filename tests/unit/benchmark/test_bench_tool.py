@@ -16,6 +16,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tools"))
 
 import bench
+from pgkeel.benchmark import timing
 from pgkeel.benchmark.cases import GROUPS
 
 
@@ -61,7 +62,7 @@ def test_a_playbook_that_must_not_fail_says_why_it_did(place, capsys):
     (place / "bin" / "ansible-playbook").write_text("#!/bin/sh\necho ok\necho 'fatal: [bench]: no room'\nexit 2\n")
     run = bench.Run(minutes=1)
     assert run.play("storm", "benchmark.yml", {}, must=False) is False
-    with pytest.raises(SystemExit, match="load failed"):
+    with pytest.raises(bench.StoppedError, match=r"load failed: all of it is in out/log/load\.log"):
         run.play("load", "edtech.yml", {})
     assert "no room" in capsys.readouterr().err
 
@@ -112,6 +113,43 @@ def test_what_was_measured_is_kept_and_the_rest_says_why_not(place, capsys):
     assert "NOT MEASURED" in said.out
 
 
+def test_stopped_before_anything_was_measured_it_says_so(place, capsys):
+    assert bench.conclude(bench.Run(minutes=1), ["small"], "site failed: all of it is in a log", datetime.now(UTC)) == 1
+    rows = json.loads((place / "out" / "results.json").read_text())
+    assert all("site failed" in row["reason"] for row in rows)
+    assert "1,000 users" in (place / "out" / "benchmarks.html").read_text()
+    assert "what was measured so far is kept" in capsys.readouterr().err
+
+
+def test_a_part_that_was_rescued_is_kept_with_its_samples(place, monkeypatch):
+    row = {**timing.row({"metric": "recent_logs", "client": "Drizzle", "target": 10}, [9.0], [0.5], 3, {}), "note": ""}
+    line = {"database": "bench_small", "row": row, "raw": {"metric": "recent_logs", "client": "Drizzle", "before_ms": [9.0]}}
+    lines = [json.dumps({**line, "database": "bench_other"}), json.dumps(line), json.dumps(line)[:50]]
+    monkeypatch.setattr(bench, "ssh", lambda command: "\n".join(lines) if command.startswith("cat ") else "0")
+    bench.rescue("bench_small")
+    assert bench.conclude(bench.Run(minutes=1), ["small"], "the time was up", datetime.now(UTC)) == 1
+    measured = [one for one in json.loads((place / "out" / "results.json").read_text()) if not one["reason"]]
+    assert measured == [row]
+    assert json.loads((place / "out" / "raw" / "small" / "recent-logs-drizzle.json").read_text())["before_ms"] == [9.0]
+
+
+def test_stopped_while_only_the_growth_was_left_is_no_success(place):
+    for group in GROUPS:
+        save(place, group, "bench_small")
+    assert bench.conclude(bench.Run(minutes=1), ["small"], "the time was up in load_million", datetime.now(UTC)) == 1
+
+
+def test_a_storm_in_which_nobody_logged_in_has_no_times(place):
+    nobody = {"p50": None, "p95": None}
+    storms = [
+        {"path": path, "arrival": "burst", "errors": {"08006": 200}, "login_ms": nobody, "clients": 200}
+        for path in ("pgbouncer", "direct_tuned")
+    ]
+    (place / "storm.json").write_text(json.dumps({"storms": storms, "problems": []}))
+    row = bench.storm_row(place, "")
+    assert (row["before_ms"], row["after_ms"], row["ratio"], row["met"]) == (None, None, None, False)
+
+
 def test_a_whole_run_is_a_success(place):
     for group in GROUPS:
         save(place, group, "bench_small")
@@ -134,6 +172,12 @@ def test_a_whole_run_is_a_success(place):
     assert bench.storm_row(folder, "")["met"] is False
     run.seconds["schema_audit"] = 61.0
     assert bench.schema_row(run, "")["met"] is False
+
+
+def test_a_wrong_size_among_several_is_named(monkeypatch):
+    monkeypatch.setenv("BENCH_SIZES", "small,enormous")
+    with pytest.raises(SystemExit, match="BENCH_SIZES: There is no size 'enormous'"):
+        bench.main()
 
 
 def test_a_wrong_size_is_named(monkeypatch):

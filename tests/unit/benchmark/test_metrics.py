@@ -6,14 +6,17 @@ import json
 import os
 import signal
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from pgkeel.benchmark.bench_markdown import render_document
 from pgkeel.benchmark.bench_page import headline, little_help, render_bench
 from pgkeel.benchmark.bench_plots import comparison, growth_panels
 from pgkeel.benchmark.cases import COHORT, GROUPS, INSERTED, SIDES, group_named
 from pgkeel.benchmark.clients import Clients
 from pgkeel.benchmark.hangup import ended_with_reader
+from pgkeel.benchmark.metrics_run import _row
 from pgkeel.benchmark.psycopg_client import WORK, new_logs
 from pgkeel.benchmark.results import COLUMNS, all_rows, growth, missed, read_parts, write_raw
 from pgkeel.benchmark.same_rows import first_difference
@@ -226,6 +229,49 @@ def test_the_page_says_in_red_what_was_missed_and_stays_silent_where_all_is_well
     assert "DIFFERENT" in page
     assert "because the time was up" in page
     assert "<script" not in page
+
+
+def cost(met):
+    return {
+        "title": "Beside a workload",
+        "caption": "How it was done.",
+        "columns": [["", ""], ["p95", "num"], ["", "num"]],
+        "lines": [["backup", "+90%", "MISSED" if met is False else "met"]],
+        "met": [met],
+        "samples": {"backup": [0.9]},
+        "measured": "2026-03-02T04:05:06+00:00",
+        "machine": "2 cores",
+    }
+
+
+def test_a_cost_beyond_its_cap_is_red_and_counted():
+    good = measured([100.0], [1.0])
+    assert headline([good], [cost(True)]) == ("good", "2 of 2 targets met")
+    assert headline([good], [cost(False)]) == ("bad", "1 of 2 targets met")
+    assert headline([good], [cost(None)]) == ("good", "1 of 1 targets met")
+    assert missed([good], [cost(True), cost(None)]) == []
+    assert missed([good], [cost(False)]) == ["Beside a workload, backup: +90%"]
+    assert '<td class="num bad">MISSED</td>' in render_bench([good], about(costs=[cost(False)]))
+    assert "num bad" not in render_bench([good], about(costs=[cost(True)]))
+    machine = {"processor": "", "cores": 2, "memory_bytes": 1, "postgresql": "17", "settings": {"shared_buffers": "1MB"}}
+    text = render_document([good], about(costs=[cost(False)], machine=machine))
+    assert "| backup | +90% | **MISSED** |" in text
+    assert "Measured on 2026-03-02." in text
+
+
+@pytest.mark.parametrize(("answers", "reason"), [([[], []], True), ([[], [{"id": 1}]], False), ([], False)])
+def test_answers_that_are_all_empty_are_no_comparison(answers, reason):
+    case = CASES[0]
+    side = {"samples_ms": [1.0] * 2, "results": answers}
+    found = _row(STAGE, case, {"before": side, "after": side}, "")
+    assert bool(found["reason"]) is reason
+    assert (found["met"] is None) is reason
+
+
+def test_it_says_when_now_is_long_after_the_data():
+    case = next(case for case in CASES if case.job == "analytics_now")
+    assert "The data ends on 2026-03-02" in _row(STAGE, case, {}, "")["note"]
+    assert "The data ends" not in _row(replace(STAGE, reference=datetime.now(UTC)), case, {}, "")["note"]
 
 
 def test_the_page_says_where_the_index_does_not_help():
