@@ -2,7 +2,7 @@
 import { Kysely, PostgresDialect, sql } from "kysely";
 import pg from "pg";
 import { eventsSince, userFigures } from "./application/kysely.mjs";
-import { complete, figures } from "./logs.mjs";
+import { figures, inOrder } from "./logs.mjs";
 import { options } from "./options.mjs";
 
 export function open(poolSize) {
@@ -19,7 +19,7 @@ export function open(poolSize) {
       ])
       .where("userId", "=", userId)
       .where("timestamp", ">=", new Date(since).toISOString());
-  const together = async (given) => complete(given.userIds, await figuresOf(db, given));
+  const together = async (given) => inOrder(given.userIds, await figuresOf(db, given));
   const untilNow = () =>
     db
       .selectFrom("BehaviorLog")

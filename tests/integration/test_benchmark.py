@@ -28,7 +28,13 @@ from psycopg import sql
 FOLDER = "/var/lib/postgresql/pgkeel-bench-it"
 SCHEMA = ROOT / "files" / "edtech"
 PLAYBOOK = "playbooks/benchmark.yml"
-INDEXES = ("User_metadata_idx", "BehaviorLog_payload_idx", "BehaviorLog_timestamp_covering_idx", "BehaviorLog_recent_idx")
+INDEXES = (
+    "User_metadata_idx",
+    "BehaviorLog_payload_idx",
+    "BehaviorLog_timestamp_covering_idx",
+    "BehaviorLog_userId_timestamp_covering_idx",
+    "BehaviorLog_recent_idx",
+)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +128,7 @@ def test_each_client_gives_the_same_answer_both_ways(measure, connection, bench,
         assert "Limit" not in by_metric["recent_logs", "Drizzle"]["plan_before"]
         assert "Limit" in by_metric["recent_logs", "Prisma"]["plan_after"]
     if group == "weekly_scan":
-        assert "GroupAggregate" in by_metric["weekly_scan", "Kysely"]["plan_after"]
+        assert "Nested Loop" in by_metric["weekly_scan", "Kysely"]["plan_after"]
     if group == "logs":
         assert "payload_idx" not in by_metric["jsonb_logs_0.01%", "Drizzle"]["plan_before"]
         assert by_metric["insert_batched", "Drizzle"]["rows"] == 50
@@ -303,7 +309,7 @@ def test_the_function_and_the_migration_of_the_documents_work(connection, bench)
         database.execute((application / "migration.sql").read_bytes())
         users = [row[0] for row in database.execute('SELECT id FROM "User" ORDER BY id').fetchall()]
         since = "2000-01-01"
-        found = database.execute("SELECT * FROM user_figures(%s, %s) ORDER BY 1", [users, since]).fetchall()
+        found = database.execute("SELECT * FROM user_figures(%s, %s) ORDER BY 1", [[*users, users[0]], since]).fetchall()
         figures = 'SELECT count(*), count(DISTINCT "eventType"), avg(duration) FROM "BehaviorLog" WHERE "userId" = %s'
         wanted = [(user, *database.execute(figures, [user]).fetchone()) for user in users]
         assert [(*row[:3], pytest.approx(row[3])) for row in wanted] == found
@@ -316,7 +322,8 @@ def test_the_declared_indexes_of_the_documents_can_be_built(server, connection, 
     indexes = [{key: value for key, value in one.items() if key != "database"} for one in declared]
     done = server.module("pg_index", {"login_db": bench, "indexes": indexes})
     assert done["changed"], done
-    connection(bench).execute('DROP INDEX "BehaviorLog_timestamp_covering_idx", "BehaviorLog_recent_idx"')
+    for name in (one["name"] for one in indexes):
+        connection(bench).execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(name)))
 
 
 def test_more_data_than_the_disk_holds_is_refused(server, connection):

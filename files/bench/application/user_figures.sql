@@ -4,8 +4,10 @@ RETURNS TABLE ("userId" text, events bigint, kinds bigint, "meanDuration" double
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = public, pg_temp
 AS $$
-  SELECT asked.id, count(log.id), count(DISTINCT log."eventType"), avg(log.duration)
+  SELECT asked.id, figures.*
     FROM (SELECT DISTINCT unnest(user_ids)) AS asked (id)
-    LEFT JOIN "BehaviorLog" AS log ON log."userId" = asked.id AND log."timestamp" >= since
-   GROUP BY asked.id
+   CROSS JOIN LATERAL (
+         SELECT count(*), count(DISTINCT "eventType"), avg(duration)
+           FROM "BehaviorLog" WHERE "userId" = asked.id AND "timestamp" >= since
+         ) AS figures
 $$;

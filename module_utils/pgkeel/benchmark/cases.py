@@ -127,6 +127,13 @@ GROUPS: tuple[Group, ...] = (
             ),
             Case("weekly_scan_aggregated", PYTHON, "weekly_scan_aggregated", 20, most=10, ordered=True),
         ),
+        (
+            Index(
+                "BehaviorLog_userId_timestamp_covering_idx",
+                "BehaviorLog",
+                'USING btree ("userId", "timestamp") INCLUDE ("eventType", duration)',
+            ),
+        ),
     ),
     Group(
         "jsonb_users",

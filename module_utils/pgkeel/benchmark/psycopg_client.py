@@ -31,9 +31,10 @@ ONE_USER: LiteralString = """
 SELECT count(*)::int AS events, count(DISTINCT "eventType")::int AS kinds, avg(duration) AS "meanDuration"
   FROM public."BehaviorLog" WHERE "userId" = $1 AND "timestamp" >= $2
 """
-GROUPED: LiteralString = """
-SELECT "userId", count(*)::int AS events, count(DISTINCT "eventType")::int AS kinds, avg(duration) AS "meanDuration"
-  FROM public."BehaviorLog" WHERE "userId" = ANY($1::text[]) AND "timestamp" >= $2 GROUP BY "userId"
+TOGETHER: LiteralString = """
+SELECT "userId", figures.* FROM unnest($1::text[]) AS asked ("userId") CROSS JOIN LATERAL (
+       SELECT count(*)::int AS events, count(DISTINCT "eventType")::int AS kinds, avg(duration) AS "meanDuration"
+         FROM public."BehaviorLog" WHERE "BehaviorLog"."userId" = asked."userId" AND "timestamp" >= $2) AS figures
 """
 USERS_WITH: LiteralString = 'SELECT id, username FROM public."User" WHERE metadata @> $1::jsonb'
 LOGS_WITH: LiteralString = 'SELECT id, "userId" FROM public."BehaviorLog" WHERE payload @> $1::jsonb'
@@ -104,9 +105,8 @@ def _weekly_before(connection: psycopg.Connection[DictRow], given: Given) -> lis
 
 
 def _weekly_after(connection: psycopg.Connection[DictRow], given: Given) -> list[dict[str, Any]]:
-    found = {row["userId"]: row for row in _ask(connection, GROUPED, given["userIds"], _moment(given["since"]))}
-    nothing = {"events": 0, "kinds": 0, "meanDuration": None}
-    return [found.get(user, {"userId": user, **nothing}) for user in given["userIds"]]
+    found = {row["userId"]: row for row in _ask(connection, TOGETHER, given["userIds"], _moment(given["since"]))}
+    return [found[user] for user in given["userIds"]]
 
 
 def _insert_one_by_one(connection: psycopg.Connection[DictRow], given: Given) -> list[dict[str, Any]]:
@@ -176,7 +176,7 @@ def statement_of(job: str, side: str, given: Given) -> Statement | None:
         ("recent_logs", "before"): (ALL_OF, [given.get("userId")]),
         ("recent_logs", "after"): (RECENT, [given.get("userId"), since, given.get("limit")]),
         ("weekly_scan_aggregated", "before"): (ONE_USER, [given.get("userIds", [""])[0], since]),
-        ("weekly_scan_aggregated", "after"): (GROUPED, [given.get("userIds"), since]),
+        ("weekly_scan_aggregated", "after"): (TOGETHER, [given.get("userIds"), since]),
     }
     if job.startswith("jsonb"):
         return (USERS_WITH if job == "jsonb_users" else LOGS_WITH), [json.dumps(given["filter"])]
