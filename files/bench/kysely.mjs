@@ -20,12 +20,12 @@ export function open(poolSize) {
       .where("userId", "=", userId)
       .where("timestamp", ">=", new Date(since).toISOString());
   const together = async (given) => inOrder(given.userIds, await figuresOf(db, given));
-  const untilNow = () =>
+  const untilNow = (days = 30) =>
     db
       .selectFrom("BehaviorLog")
       .select(({ fn }) => ["eventType", sql`count(*)::int`.as("events"), fn.avg("duration").as("meanDuration")])
       // From midnight: the answer must not change while before and after are measured.
-      .where("timestamp", ">=", sql`date_trunc('day', now()) - interval '30 days'`)
+      .where("timestamp", ">=", sql`date_trunc('day', now()) - ${days}::int * interval '1 day'`)
       .groupBy("eventType")
       .orderBy("eventType");
   const report = ({ filter }) =>
@@ -67,8 +67,12 @@ export function open(poolSize) {
       return rows;
     }, oneUser),
     jsonb_logs_report: asked(report),
-    analytics_now: asked(untilNow),
-    analytics_literal: { before: (given) => monthOf(db, given), after: (given) => monthOf(db, given), sql: { before: told(monthOf) } },
+    analytics_now: asked(() => untilNow()),
+    analytics_literal: {
+      before: ({ days }) => untilNow(days).execute(),
+      after: (given) => monthOf(db, given),
+      sql: { before: ({ days }) => untilNow(days).compile(), after: told(monthOf) },
+    },
     end: () => db.destroy(),
   };
 }

@@ -44,7 +44,7 @@ SELECT "eventType", count(*)::int AS events, avg(duration) AS "meanDuration" FRO
 """
 LAST_MONTH_NOW: LiteralString = """
 SELECT "eventType", count(*)::int AS events, avg(duration) AS "meanDuration" FROM public."BehaviorLog"
- WHERE "timestamp" >= date_trunc('day', now()) - interval '30 days' GROUP BY "eventType" ORDER BY "eventType"
+ WHERE "timestamp" >= date_trunc('day', now()) - $1::int * interval '1 day' GROUP BY "eventType" ORDER BY "eventType"
 """
 ONE_LOG: LiteralString = """
 INSERT INTO public."BehaviorLog" (id, "userId", "sessionId", "eventType", "actionCategory", "timestamp", duration, payload)
@@ -160,9 +160,10 @@ WORK: Mapping[str, Mapping[str, Work | Batched]] = {
     "weekly_scan_aggregated": {"before": _weekly_before, "after": _weekly_after},
     "jsonb_users": {side: _contained(USERS_WITH) for side in ("before", "after")},
     "jsonb_logs": {side: _contained(LOGS_WITH) for side in ("before", "after")},
-    "analytics_now": {side: lambda connection, _given: _ask(connection, LAST_MONTH_NOW) for side in ("before", "after")},
+    "analytics_now": {side: lambda connection, _given: _ask(connection, LAST_MONTH_NOW, 30) for side in ("before", "after")},
     "analytics_literal": {
-        side: lambda connection, given: _ask(connection, LAST_MONTH, _moment(given["since"])) for side in ("before", "after")
+        "before": lambda connection, given: _ask(connection, LAST_MONTH_NOW, given["days"]),
+        "after": lambda connection, given: _ask(connection, LAST_MONTH, _moment(given["since"])),
     },
     "insert": {"before": _insert_one_by_one, "after": Batched(_insert_at_once)},
     "insert_copy": {"before": _insert_one_by_one, "after": Batched(_copy)},
@@ -181,9 +182,9 @@ def statement_of(job: str, side: str, given: Given) -> Statement | None:
     if job.startswith("jsonb"):
         return (USERS_WITH if job == "jsonb_users" else LOGS_WITH), [json.dumps(given["filter"])]
     if job == "analytics_now":
-        return LAST_MONTH_NOW, []
+        return LAST_MONTH_NOW, [30]
     if job == "analytics_literal":
-        return LAST_MONTH, [since]
+        return (LAST_MONTH_NOW, [given["days"]]) if side == "before" else (LAST_MONTH, [since])
     return statements.get((job, side))
 
 

@@ -85,7 +85,8 @@ class Stage:
         if case.job.startswith("insert"):
             given = {"sessionId": f"{SESSION}-{case.job}", "users": self.cohort, "from": self.reference.isoformat()}
             return [{**given, "count": self.inserted}] * case.most
-        return [{"since": (self.reference - timedelta(days=30)).isoformat()}] * case.most
+        since = self.reference - timedelta(days=30)
+        return [{"since": since.isoformat(), "days": (datetime.now(UTC).date() - since.date()).days}] * case.most
 
 
 def read_stage(connection: Connection, *, seed: int, inserted: int) -> Stage:

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from pgkeel.benchmark.bench_markdown import render_document
@@ -139,7 +139,8 @@ def test_a_filter_that_finds_nothing_is_never_chosen():
 def test_calls_have_what_the_clients_need():
     calls = {case.job: STAGE.calls(case) for case in CASES}
     assert calls["recent_logs"][1] == {"userId": "u2", "since": "2026-02-23T00:00:00+00:00", "limit": 50}
-    assert calls["analytics_literal"][0] == {"since": "2026-01-31T00:00:00+00:00"}
+    days = (datetime.now(UTC).date() - date(2026, 1, 31)).days
+    assert calls["analytics_literal"][0] == {"since": "2026-01-31T00:00:00+00:00", "days": days}
     logs = new_logs(calls["insert"][0])
     assert len(logs) == len({log[0] for log in logs}) == 30
     assert logs == new_logs(calls["insert"][0])
