@@ -291,7 +291,8 @@ def test_when_ansible_is_ended_everything_is_put_back(server, connection, bench,
     assert server.run("pgrep -f bench.mjs", check=False).stdout == ""
     assert state(connection, bench) == before
     first = json.loads(server.run(f"head -1 {kept}").stdout)
-    assert first["metric"] == "jsonb_logs_0.01%"
+    assert (first["database"], first["row"]["metric"], first["raw"]["metric"]) == (bench, *["jsonb_logs_0.01%"] * 2)
+    assert first["raw"]["before_ms"]
 
 
 def wait_until(holds, seconds, otherwise):
