@@ -1,6 +1,6 @@
 """Write docs/benchmarks.md from docs/benchmarks.json, and the snippets of docs/application.md from files/bench/application.
 
-With --keep, the last run of `make bench` becomes docs/benchmarks.json first.
+With --keep, the last runs of `make bench` and `make bench-cost` become docs/benchmarks.json first.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ def main() -> None:
     if "--keep" in sys.argv[1:]:
         last = ROOT / "build" / "bench"
         rows, about = (json.loads((last / f"{name}.json").read_text(encoding="utf-8")) for name in ("results", "run"))
+        costs = last / "costs.json"
+        if costs.exists():
+            about["costs"] = json.loads(costs.read_text(encoding="utf-8"))
         write_json(KEPT, {"results": rows, "run": about})
     kept = json.loads(KEPT.read_text(encoding="utf-8"))
     (ROOT / "docs" / "benchmarks.md").write_text(render_document(kept["results"], kept["run"]), encoding="utf-8")

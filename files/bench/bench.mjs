@@ -9,7 +9,7 @@ import { readFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import pg from "pg";
 import { prepareValue } from "pg/lib/utils.js";
-import { COLUMNS } from "./logs.mjs";
+import { COLUMNS, newLogs } from "./logs.mjs";
 import { options } from "./options.mjs";
 
 // `timestamp` without a zone is UTC, as Prisma and Drizzle have it.
@@ -36,6 +36,7 @@ const results = [];
 
 async function timed(number) {
   const given = job.calls[number];
+  if (writes) newLogs(given);
   const began = performance.now();
   const rows = await work(given);
   samples[number] = performance.now() - began;

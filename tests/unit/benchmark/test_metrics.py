@@ -78,6 +78,11 @@ def test_a_row_has_the_columns_of_the_contract_first():
         ([{"a": 2.0}], [{"a": 2}], True, ""),
         ([{"a": True}], [{"a": 1}], True, "row 1 of 1 differs"),
         ([{"a": 1.00000001}], [{"a": 1.00000003}], True, "row 1 of 1 differs"),
+        # Nine digits of each would be rounded apart.
+        ([{"a": 44.00003125}], [{"a": 44.000031249999996}], True, ""),
+        ([{"a": [1.5, {"b": 0.1}]}], [{"a": [1.5, {"b": 0.2}]}], True, "row 1 of 1 differs"),
+        ([{"a": "1"}], [{"a": 1}], True, "row 1 of 1 differs"),
+        ([{"a": 9007199254740993}], [{"a": 9007199254740992}], True, "row 1 of 1 differs"),
     ],
 )
 def test_answers_are_compared_row_by_row(before, after, ordered, wanted):
