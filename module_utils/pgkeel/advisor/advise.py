@@ -312,7 +312,7 @@ def _recommendation(
         measured=measured,
         bytes=measured.bytes if measured else price.bytes,
         state=State.REJECTED if rejected else State.PROVED if proved else State.PROPOSED,
-        state_reason=rejected,
+        state_reason=rejected or (proof.unjudged.get(name, "") if proof else ""),
         metadata={
             "estimated_bytes": price.bytes,
             "served_ms": round(weight, 3),

@@ -30,6 +30,11 @@ LONGEST_QUERY = 10_000
 _NEEDED = frozenset(
     {"fingerprint", "kind", "subject", "statement", "ddl", "advice", "reason", "source", "confidence", "measured_gain", "state"}
 )
+_OF_THE_STATE = (
+    *("reason", "confidence", "estimated_gain", "measured_gain", "worst_query_change", "write_cost", "measured", "bytes"),
+    "metadata",
+)
+"""What a recommendation came to its state by: a run that does not change the state does not change these."""
 
 
 @dataclass(frozen=True)
@@ -290,12 +295,12 @@ def _known(connection: psycopg.Connection[Any], fingerprint: str) -> Entry | Non
 
 
 def _merged(known: Entry | None, row: dict[str, Any]) -> tuple[Recorded, dict[str, Any]]:
-    """The state after a run, and the details to keep: those of the run, with the reason of the state that stands."""
+    """The state after a run, and the details to keep: those of the run, with the reason and figures of the state that stands."""
     found = State(row["state"])
     state = after_another_run(known.state if known else None, found)
     details = {**row, "state": state.value}
     if known and state is not found:
-        details["reason"] = known.details["reason"]
+        details |= {name: known.details[name] for name in _OF_THE_STATE if name in known.details}
     return Recorded(row["fingerprint"], row["subject"], known.state if known else None, state), details
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from pgkeel.advisor import proof as proving
 from pgkeel.advisor.building import too_much
 from pgkeel.advisor.candidates import Candidate
 from pgkeel.advisor.facts import Writes
+from pgkeel.advisor.plan_changes import Draw
 from pgkeel.advisor.prepare import home_of, read_form, refusal
 from pgkeel.advisor.prices import index_bytes, price_of
-from pgkeel.advisor.proof import Proof, _culprit, _measured, gained_ms
+from pgkeel.advisor.proof import Proof, _culprit, _measured, _proved, _replay, _settle, gained_ms
 from pgkeel.advisor.replay import Compared, Pair, Run, surprise_of
 from pgkeel.advisor.resolve import read_usage
 from pgkeel.postgres.index_declaration import IndexDeclaration, IndexKey
@@ -169,3 +174,47 @@ def test_of_what_does_not_fit_the_least_worth_goes() -> None:
     assert too_much(sizes, 5, worth) == "small"
     assert too_much(sizes, 20, worth) == "middle"
     assert too_much(sizes, 600, worth) == "large"
+
+
+def changed(query: int, *used: str) -> Any:
+    draws = [Draw("SELECT 1", "SELECT 1", frozenset({name})) for name in used]
+    return SimpleNamespace(ready=SimpleNamespace(statement=SimpleNamespace(query_id=query)), draws=draws)
+
+
+def replayed_until(monkeypatch: pytest.MonkeyPatch, proof: Proof, seconds: float, *found: Any) -> None:
+    monkeypatch.setattr(proving, "changed_plans", lambda *_: found)
+    monkeypatch.setattr(proving, "compare", lambda _session, _switch, one: compared(one.ready.statement.query_id))
+    nothing: Any = None
+    _replay(nothing, nothing, [], proof, time.monotonic() + seconds)
+
+
+def test_an_index_that_a_statement_would_use_which_nobody_had_time_for_is_not_proved(monkeypatch: pytest.MonkeyPatch) -> None:
+    proof = Proof(compared={1: compared(1, pair(10, 1, "good", "both"))})
+    replayed_until(monkeypatch, proof, -1, changed(2, "both", "bad"), changed(3))
+    assert proof.unrun == {2: frozenset({"both", "bad"})}
+    assert 3 in proof.compared  # its plan is the same: there is nothing to run
+    assert [_settle(name, proof) for name in ("good", "both", "bad", "idle")] == [True, False, False, False]
+    assert set(proof.unjudged) == {"both", "bad"}
+    assert "before 1 statement(s)" in proof.unjudged["bad"]
+    assert set(proof.rejected) == {"idle"}
+    assert gained_ms(proof) == 0
+    # A later round that runs it, or finds its plan as it was, settles it.
+    replayed_until(monkeypatch, proof, 60, changed(2, "bad"))
+    assert proof.unrun == {}
+
+
+def test_nobody_is_called_idle_before_all_that_want_it_were_run() -> None:
+    one = compared(2, pair(10, 10, "both"))
+    assert _culprit([one], CANDIDATES, frozenset({"both"})) is None
+    assert _culprit([one], CANDIDATES, frozenset({"good"})) is not None
+
+
+def test_what_failed_was_not_replayed() -> None:
+    workload: Any = [SimpleNamespace(statement=SimpleNamespace(query_id=n, total_ms=100.0), guessed=False) for n in (1, 2, 3)]
+    failed = compared(2)
+    failed.skipped = "it failed on the copy (22P02)"
+    proof = Proof(compared={1: compared(1, pair(10, 1, "good")), 2: failed, 3: compared(3)})
+    measured = _measured("good", proof, 8192, None)
+    assert measured is not None
+    found = _proved("good", measured, proof, statements=workload, served=(1, 2, 3), lost_ms=0.0)
+    assert found.replayed_share == pytest.approx(2 / 3)
