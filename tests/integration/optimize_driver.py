@@ -182,6 +182,14 @@ def cures(ground: ProvingGround) -> dict:
                 found["with_values"] += 1
             except (IndexError, psycopg.Error) as error:
                 found["failed"].append([text, "values", str(error).splitlines()[0] if str(error) else done.skipped[0].reason])
+        session.execute(
+            "CREATE TABLE country AS SELECT 'DE'::char(2) AS code, B'1010'::bit(4) AS bits FROM generate_series(1, 100)"
+        )
+        session.execute("ANALYZE country")
+        catalog = read_catalog(session)
+        for column in ("code", "bits"):
+            done = prepare(session, [statement(1, f"SELECT 1 FROM country WHERE {column} = $1")], catalog)
+            found[column] = session.execute(done.ready[0].bound[0].encode()).rowcount
     return found
 
 

@@ -65,6 +65,7 @@ def test_nearly_every_text_can_be_planned(case) -> None:
     assert found["raw"] < 0.6 * found["texts"], "the texts must need a cure, or nothing is shown"
     assert found["cured"] >= found["texts"] - 1, found["failed"]
     assert found["with_values"] >= found["texts"] - 1, found["failed"]
+    assert (found["code"], found["bits"]) == (100, 100), "a cast must not cut the value to one character or bit"
 
 
 def test_sizes_are_estimated_within_a_quarter(case) -> None:

@@ -220,10 +220,13 @@ def refusal(usage: Usage, catalog: Catalog) -> str:
 
 
 class _Types:
-    """Names of types by oid, asked for once."""
+    """Names of types by oid, as a cast takes them; asked for once.
+
+    With -1 for NULL they are those without a length: ``character`` in a cast means ``character(1)``, ``bpchar`` any length.
+    """
 
     def __init__(self, session: psycopg.Connection[Any]) -> None:
-        self.names: dict[int, str] = dict(session.execute("SELECT oid, format_type(oid, NULL) FROM pg_type").fetchall())
+        self.names: dict[int, str] = dict(session.execute("SELECT oid, format_type(oid, -1) FROM pg_type").fetchall())
 
     def __call__(self, oid: int) -> str:
         return self.names.get(oid, "text")
