@@ -82,6 +82,13 @@ def test_the_newest_rows_are_as_unknown_to_index_only_scans_as_in_production(cas
     assert found["same"], "no row changes"
 
 
+def test_what_an_update_of_unique_columns_costs_is_measured(case) -> None:
+    found = case("unique_writes")
+    assert found["unique"] == ["active", "email", "id", "nick"]
+    assert found["ratio"] is not None
+    assert found["ratio"] > 0
+
+
 def test_values_far_from_those_of_production_are_not_run(case) -> None:
     found = case("unlike")
     assert found["unknown"]["left_out"] == 0

@@ -98,7 +98,7 @@ def prove(
             if guilty is None:
                 break
             name, why = guilty
-            measured = _measured(name, proof, sizes[name], None)
+            measured = _measured(name, proof, sizes[name], None)  # what writers lose was not looked at
             if measured is not None:
                 proof.rejected_measures[name] = measured
             proof.rejected[name] = why
@@ -125,7 +125,7 @@ def prove(
             drop(session, candidates.pop(name).index)
         costs = _write_costs(session, candidates, statements, catalog, writes)
         for name, candidate in candidates.items():
-            measured = _measured(name, proof, sizes[name], costs.get(candidate.table))
+            measured = _measured(name, proof, sizes[name], _write_ratio(candidate.table, costs))
             if measured is not None:
                 cost = costs.get(candidate.table)
                 rows = writes.get(candidate.table, Writes())
@@ -239,7 +239,13 @@ def _culprit(
     )
 
 
-def _measured(name: str, proof: Proof, size: int, cost: WriteCost | None) -> Measured | None:
+def _write_ratio(table: tuple[str, str], costs: Mapping[tuple[str, str], WriteCost | None]) -> float | None:
+    """1.0 where nobody writes the table, None where what its writers lose could not be measured."""
+    cost = costs.get(table)
+    return cost.ratio if cost is not None else None if table in costs else 1.0
+
+
+def _measured(name: str, proof: Proof, size: int, write_ratio: float | None) -> Measured | None:
     mine = [found for found in proof.compared.values() if name in found.used]
     pairs = [(found, pair) for found in mine for pair in found.pairs if name in pair.used]
     without = sum(pair.without.ms * found.calls for found, pair in pairs)
@@ -250,7 +256,7 @@ def _measured(name: str, proof: Proof, size: int, cost: WriteCost | None) -> Mea
         buffers_ratio=sum(pair.with_.buffers * found.calls for found, pair in pairs)
         / max(1, sum(pair.without.buffers * found.calls for found, pair in pairs)),
         worst_query_ratio=max(found.worst for found in mine),
-        write_ratio=1.0 if cost is None else cost.ratio,
+        write_ratio=write_ratio,
         bytes=size,
         rounds=min(min(len(pair.without.times_ms), len(pair.with_.times_ms)) for _, pair in pairs),
     )
@@ -283,18 +289,16 @@ def _write_costs(
     statements: Sequence[Ready],
     catalog: Catalog,
     writes: Mapping[tuple[str, str], Writes],
-) -> dict[tuple[str, str], WriteCost]:
-    """By table: all new indexes of it together. Tables that nobody wrote to in the window are left out."""
+) -> dict[tuple[str, str], WriteCost | None]:
+    """By table: all new indexes of it together, None where it cannot be measured. Tables that nobody wrote to are left out."""
     by_table: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for candidate in candidates.values():
         by_table[candidate.table].append((candidate.index.schema, candidate.index.name))
-    costs = {}
+    costs: dict[tuple[str, str], WriteCost | None] = {}
     for table, names in by_table.items():
         written = writes.get(table, Writes())
         if written.inserted + written.updated <= 0 or table not in catalog.tables:
             continue
         assigned = frozenset().union(*[use.assigned for ready in statements for use in ready.usage.uses if use.table.id == table])
-        found = write_cost(session, catalog.tables[table], names, written, assigned)
-        if found is not None:
-            costs[table] = found
+        costs[table] = write_cost(session, catalog.tables[table], names, written, assigned)
     return costs

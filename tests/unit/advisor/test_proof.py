@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 from pgkeel.advisor import proof as proving
+from pgkeel.advisor import writes as writing
 from pgkeel.advisor.building import too_much
 from pgkeel.advisor.candidates import Candidate
 from pgkeel.advisor.facts import Writes
+from pgkeel.advisor.model import Kind, Recommendation
 from pgkeel.advisor.plan_changes import Draw
 from pgkeel.advisor.prepare import home_of, read_form, refusal
 from pgkeel.advisor.prices import index_bytes, price_of
-from pgkeel.advisor.proof import Proof, _culprit, _measured, _proved, _replay, _settle, gained_ms
+from pgkeel.advisor.proof import Proof, _culprit, _measured, _proved, _replay, _settle, _write_costs, _write_ratio, gained_ms
 from pgkeel.advisor.replay import Compared, Pair, Run, surprise_of
 from pgkeel.advisor.resolve import read_usage
 from pgkeel.postgres.index_declaration import IndexDeclaration, IndexKey
@@ -69,11 +71,11 @@ def test_one_bad_value_is_enough() -> None:
 
 def test_measured_by_calls() -> None:
     proof = Proof(compared={1: compared(1, pair(10, 5, "good"), calls=9), 2: compared(2, pair(10, 11, "good"), calls=1)})
-    found = _measured("good", proof, 8192, None)
+    found = _measured("good", proof, 8192, 1.0)
     assert found is not None
     assert found.time_ratio == pytest.approx((9 * 5 + 11) / 100)
     assert (found.worst_query_ratio, found.write_ratio, found.bytes, found.rounds) == (pytest.approx(1.1), 1.0, 8192, 5)
-    assert _measured("bad", proof, 8192, None) is None
+    assert _measured("bad", proof, 8192, 1.0) is None
 
 
 def test_a_set_gains_what_statements_save() -> None:
@@ -214,7 +216,40 @@ def test_what_failed_was_not_replayed() -> None:
     failed = compared(2)
     failed.skipped = "it failed on the copy (22P02)"
     proof = Proof(compared={1: compared(1, pair(10, 1, "good")), 2: failed, 3: compared(3)})
-    measured = _measured("good", proof, 8192, None)
+    measured = _measured("good", proof, 8192, 1.0)
     assert measured is not None
     found = _proved("good", measured, proof, statements=workload, served=(1, 2, 3), lost_ms=0.0)
     assert found.replayed_share == pytest.approx(2 / 3)
+
+
+def test_what_writers_lose_is_unknown_where_it_cannot_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proving, "write_cost", lambda *_: None)
+    nothing: Any = None
+    chosen = {"i": Candidate(IndexDeclaration("i", "Orders", (IndexKey("status"),)))}
+    written = _write_costs(nothing, chosen, [], CATALOG, {ORDERS.id: Writes(updated=1)})
+    assert _write_ratio(ORDERS.id, written) is None
+    assert _write_ratio(ORDERS.id, _write_costs(nothing, chosen, [], CATALOG, {})) == 1.0
+    measured = _measured("i", Proof(compared={1: compared(1, pair(10, 1, "i"))}), 8192, None)
+    row = Recommendation(Kind.CREATE_INDEX, "s", "d", "u", "r", "heuristic", measured=measured).as_dict()
+    assert row["write_cost"] is None
+    assert row["measured_gain"] == pytest.approx(0.9)
+
+
+def test_unique_columns_are_not_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "written_columns", lambda *_: ["id", "email", "status"])
+    monkeypatch.setattr(writing, "unique_columns", lambda *_: frozenset({"id", "email"}))
+    updated: list[list[str]] = []
+
+    def once(*given: Any) -> tuple[float, int]:
+        updated.append(given[4])
+        return 1.0, 1
+
+    monkeypatch.setattr(writing, "_once", once)
+    nothing: Any = None
+    writing.write_cost(nothing, ORDERS, [("public", "i")], Writes(updated=5), frozenset({"email", "status"}))
+    assert updated
+    assert all(one == ["status"] for one in updated)
+    updated.clear()
+    writing.write_cost(nothing, ORDERS, [("public", "i")], Writes(updated=5), frozenset({"email"}))
+    assert updated
+    assert all(one == [] for one in updated), "inserting stands for what cannot be tried"
