@@ -23,7 +23,7 @@ from ..postgres.index_redundancy import Names
 from .log_table import LogTable, find_log_table
 from .model import Kind, Recommendation, State
 from .states import IN_FORCE, after_another_run, check_transition
-from .store import ensure_store, installed_version
+from .store import WITH_LOG, ensure_store, installed_version
 
 LONGEST_QUERY = 10_000
 """Characters of a statement in the log."""
@@ -261,7 +261,7 @@ class OptimizationLog:
 
 def indexes_in_force(connection: psycopg.Connection[Any]) -> Names:
     """Schema and name of the indexes that the architect built and nobody reverted. Reads only."""
-    if installed_version(connection) == 0:
+    if installed_version(connection) < WITH_LOG:
         return frozenset()
     rows = connection.execute(
         """
@@ -281,7 +281,7 @@ def _entry(row: tuple[Any, ...]) -> Entry:
 def would_record(connection: psycopg.Connection[Any], rows: Iterable[Mapping[str, Any]]) -> tuple[Recorded, ...]:
     """What ``record_rows`` would do; reads only. Raises PgkeelError as opening the log does."""
     find_log_table(connection)
-    there = installed_version(connection) > 0
+    there = installed_version(connection) >= WITH_LOG
     plain = [_plain(row) for row in rows]
     return tuple(_merged(_known(connection, row["fingerprint"]) if there else None, row)[0] for row in plain)
 
