@@ -27,8 +27,15 @@ def batch_query(text: str, parameter: int, column: tuple[tuple[str, str], str], 
 
     Each row carries the column, so that the application can tell whose it is. Where the statement limits its rows or is more than
     one SELECT, it runs beside every value (LATERAL); where it aggregates, values without rows have no row in the answer.
-    Empty where the statement does not compare the column with the parameter in so many words.
+    Empty where the statement does not compare the column with the parameter in so many words, or is nested too deep.
     """
+    try:
+        return _batched(text, parameter, column, catalog)
+    except RecursionError:
+        return ""
+
+
+def _batched(text: str, parameter: int, column: tuple[tuple[str, str], str], catalog: Catalog) -> str:
     try:
         tree: Any = pglast.parse_sql(text)[0].stmt
     except ParseFailure:

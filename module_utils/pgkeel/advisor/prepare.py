@@ -183,11 +183,14 @@ def _drawn(
 
 def _reading(session: psycopg.Connection[Any], ready: Ready, catalog: Catalog, names: _Types) -> Ready:
     """An UPDATE or DELETE with what it looks for, so that the search at least can be replayed."""
-    text = read_form(ready.cured.sql)
-    cured = cure(text) if text else None
-    if cured is None:
+    try:
+        text = read_form(ready.cured.sql)
+        cured = cure(text) if text else None
+        if cured is None:
+            return ready
+        usage = read_usage(cured.sql, catalog)
+    except RecursionError:
         return ready
-    usage = read_usage(cured.sql, catalog)
     described = _described(session, cured, names)
     reason = refusal(usage, catalog)
     if isinstance(described, str) or reason:

@@ -56,8 +56,10 @@ def advise_rewrites(
         tree = understand(statement.text).tree
         if tree is None:
             continue
-        for rule in (_offset, _not_in, _count):
-            found.extend(rule(statement, tree, catalog))
+        try:
+            found += [one for rule in (_offset, _not_in, _count) for one in rule(statement, tree, catalog)]
+        except RecursionError:
+            continue  # nested too deep to be printed: no rule knows such a statement
         searched = _searched(statement, catalog)
         if searched is None:
             continue

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from pgkeel.advisor.batch_query import batch_query
 from pgkeel.advisor.facts import Catalog, ColumnFacts, IndexFacts, TableFacts
 from pgkeel.advisor.fillfactor_advice import Updates, advise_fillfactor
 from pgkeel.advisor.model import Kind, Statement
@@ -252,3 +253,16 @@ def test_analyze_where_statements_depend_on_what_nobody_knows():
     assert one.undo == 'ALTER TABLE "public"."Log" ALTER COLUMN "kind" SET STATISTICS 0;'
     assert advise_analyze([never], {LOG.id: frozenset({"note"})}) == ()
     assert advise_analyze([never], {}) == ()
+
+
+def test_a_statement_nested_a_thousand_deep_gets_no_advice_and_stops_nobody():
+    sums = "+".join(["id"] * 1000)
+    deep = [
+        f'SELECT id FROM "Log" WHERE {sums} NOT IN (SELECT id FROM "Log")',
+        " UNION ALL ".join(['SELECT id FROM "Log" WHERE kind = 5'] * 1000),
+    ]
+    healthy = 'SELECT count(*) FROM "Log"'
+    found = advise_rewrites(tuple(map(statement, [*deep, healthy])), CATALOG, frozenset(), patterns_known=True)
+    assert [one.subject for one in found.recommendations] == ['"public"."Log": count(*)']
+    assert len(advise_fillfactor([updates()], [*map(statement, deep), statement('UPDATE "Log" SET state = $1')], CATALOG)) == 1
+    assert batch_query(deep[1].replace("5", "$1"), 1, (LOG.id, "kind"), CATALOG) == ""
