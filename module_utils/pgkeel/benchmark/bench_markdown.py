@@ -15,7 +15,7 @@ Row = dict[str, Any]
 HOW = """\
 `make bench` does all of it on a fresh lab server and takes it down again: `build/bench/benchmarks.html` is this as a page
 with plots and plans, `results.json` has a row a metric and client, `run.json` the machine and the growth, `raw/` every
-sample. `BENCH_SIZE=quick` measures 100,000 logs in some minutes. After `BENCH_MINUTES` (20) it stops by itself; then, and
+sample. `BENCH_SIZE=quick` measures 100,000 logs in some minutes. After `BENCH_MINUTES` (30) it stops by itself; then, and
 when it is interrupted, what was measured is kept and the rest says why it was not. `make bench-cost` measures what pgkeel
 itself costs; the next `make bench` shows it.
 

@@ -74,10 +74,11 @@ def test_an_operation_is_timed_from_when_it_was_due(monkeypatch):
     monkeypatch.setattr(workload, "OPERATIONS", [(slow, 1)])
     session = SimpleNamespace(random=Random(1), connection=None)
     began = time.monotonic()
-    done = workload._operate(session, [began + 0.1, began + 0.11, began + 0.12, began + 9], began + 0.4, threading.Event())
+    due = [began + 0.1, began + 0.11, began + 0.12, began + 99]
+    done = workload._operate(session, due, began + 2, threading.Event())
     first, second, third = (outcome.seconds for outcome in done)
-    assert first == pytest.approx(0.05, abs=0.03)
     # The second waited for the first, and the third for both; the fourth was due after the end.
+    assert first >= 0.05
     assert second >= first + 0.035
     assert third >= second + 0.035
-    assert 0.3 < time.monotonic() - began < 2
+    assert 2 <= time.monotonic() - began < 20
