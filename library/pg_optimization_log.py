@@ -71,8 +71,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.pgkeel.postgres.arguments import CONNECTION_ARGUMENTS
 
 try:
-    from ansible.module_utils.pgkeel.advisor.log_table import find_log_table
-    from ansible.module_utils.pgkeel.advisor.optimization_log import OptimizationLog, would_record
+    from ansible.module_utils.pgkeel.advisor.optimization_log import keep_rows, would_keep
     from ansible.module_utils.pgkeel.errors import PgkeelError
     from ansible.module_utils.pgkeel.postgres.connect import Login, connect
 
@@ -94,28 +93,24 @@ def main() -> None:
     if MISSING:
         module.fail_json(msg=missing_required_lib(MISSING.name or str(MISSING)), exception=str(MISSING))
     given = module.params
-    expired = ()
+    since = datetime.now(UTC) - timedelta(days=given["expire_days"]) if given["expire_days"] > 0 else None
     try:
         with connect(Login.from_arguments(given), application_name="pgkeel pg_optimization_log") as connection:
             if module.check_mode:
-                recorded = would_record(connection, given["recommendations"])
-                table = find_log_table(connection)
+                kept = would_keep(connection, given["recommendations"])
             else:
-                log = OptimizationLog(connection)
-                recorded, table = log.record_rows(given["recommendations"]), log.table
-                if given["expire_days"] > 0:
-                    expired = log.expire(datetime.now(UTC) - timedelta(days=given["expire_days"]))
+                kept = keep_rows(connection, given["recommendations"], since)
     except PgkeelError as error:
         module.fail_json(msg=str(error))
-    moved = [one for one in recorded if one.changes]
+    moved = [one for one in kept.recorded if one.changes]
     module.exit_json(
-        changed=bool(moved or expired),
+        changed=bool(moved or kept.expired),
         recorded=[
             {"fingerprint": one.fingerprint, "subject": one.subject, "before": one.before or "", "after": one.after}
-            for one in recorded
+            for one in kept.recorded
         ],
-        expired=list(expired),
-        table=table.described,
+        expired=list(kept.expired),
+        table=kept.table.described,
         diff={
             "before": "".join(f"{one.fingerprint} {one.subject}: {one.before}\n" for one in moved if one.before),
             "after": "".join(f"{one.fingerprint} {one.subject}: {one.after}\n" for one in moved),

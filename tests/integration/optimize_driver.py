@@ -25,6 +25,7 @@ from pgkeel.advisor.prices import index_bytes
 from pgkeel.advisor.proof import prove
 from pgkeel.advisor.replay import compare, oids_of
 from pgkeel.advisor.whatif import Planner
+from pgkeel.advisor.writes import unique_columns, write_cost
 from pgkeel.postgres.connect import connect
 from pgkeel.postgres.index_declaration import IndexDeclaration, IndexKey, create_index
 from pgkeel.postgres.proving_ground import Ground, ProvingGround, proving_ground
@@ -182,6 +183,14 @@ def cures(ground: ProvingGround) -> dict:
                 found["with_values"] += 1
             except (IndexError, psycopg.Error) as error:
                 found["failed"].append([text, "values", str(error).splitlines()[0] if str(error) else done.skipped[0].reason])
+        session.execute(
+            "CREATE TABLE country AS SELECT 'DE'::char(2) AS code, B'1010'::bit(4) AS bits FROM generate_series(1, 100)"
+        )
+        session.execute("ANALYZE country")
+        catalog = read_catalog(session)
+        for column in ("code", "bits"):
+            done = prepare(session, [statement(1, f"SELECT 1 FROM country WHERE {column} = $1")], catalog)
+            found[column] = session.execute(done.ready[0].bound[0].encode()).rowcount
     return found
 
 
@@ -320,7 +329,36 @@ def unlike(ground: ProvingGround) -> dict:
     return found
 
 
-CASES = {"unlike": unlike, "aged": aged, "bad_index": bad_index, "crash": crash, "cures": cures, "sizes": sizes, "scan": scan}
+def unique_writes(ground: ProvingGround) -> dict:
+    """What an index costs an UPDATE whose columns are partly unique, by name, by expression and by predicate."""
+    fill(
+        ground,
+        """CREATE TABLE account (id bigint PRIMARY KEY, email text NOT NULL UNIQUE, nick text, active bool, status text);
+INSERT INTO account SELECT n, n || '@x', 'n' || n, n % 2 = 0, 's' || n % 9 FROM generate_series(1, 5000) n;
+CREATE UNIQUE INDEX account_nick ON account (lower(nick));
+CREATE UNIQUE INDEX account_active ON account (id) WHERE active;
+CREATE INDEX account_status ON account (status);
+VACUUM ANALYZE account;
+""",
+    )
+    assigned = frozenset({"email", "nick", "active", "status"})
+    with connect(ground.login()) as session:
+        session.prepare_threshold = None
+        table = read_catalog(session).tables["public", "account"]
+        cost = write_cost(session, table, [("public", "account_status")], Writes(updated=100), assigned)
+        return {"unique": sorted(unique_columns(session, table)), "ratio": cost.ratio if cost else None}
+
+
+CASES = {
+    "unique_writes": unique_writes,
+    "unlike": unlike,
+    "aged": aged,
+    "bad_index": bad_index,
+    "crash": crash,
+    "cures": cures,
+    "sizes": sizes,
+    "scan": scan,
+}
 
 
 def main() -> None:

@@ -166,7 +166,7 @@ def test_copies_and_beginnings_are_found_and_young_statistics_are_no_verdict(sho
 
 
 def test_rewrites_of_real_statements(shop):
-    shop.execute('CREATE INDEX order_at ON "Order" (at)')
+    shop.execute('CREATE UNIQUE INDEX order_at ON "Order" (at)')
     for page in range(12):
         shop.execute(f'SELECT id, note FROM "Order" ORDER BY at LIMIT 5 OFFSET {50000 + page}')
         shop.execute('SELECT id, note FROM "Order" ORDER BY at DESC LIMIT 5 OFFSET 10')
@@ -183,7 +183,7 @@ def test_rewrites_of_real_statements(shop):
     assert """"public"."Order": LIKE '%…\'""" in words
     offset = words['"public"."Order": OFFSET']
     assert "DESC" not in offset.statement
-    shop.execute("PREPARE page AS " + offset.metadata["rewritten"].replace("$1", "5").replace("$3", "$1"))
+    shop.execute("PREPARE page AS " + offset.metadata["rewritten"].replace("$1", "5").replace("$2", "$1"))
     (last,) = shop.execute('SELECT at FROM "Order" ORDER BY at LIMIT 1 OFFSET 49999').fetchone()
     wanted = shop.execute('SELECT id, note FROM "Order" ORDER BY at LIMIT 5 OFFSET 50000').fetchall()
     assert shop.execute(psycopg.sql.SQL("EXECUTE page({})").format(last)).fetchall() == wanted

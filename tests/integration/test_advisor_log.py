@@ -225,6 +225,11 @@ def test_the_module_foretells_records_and_repeats(server, prisma):
     refused = run([{"ddl": "x"}])
     assert refused["failed"]
     assert "A recommendation has no advice" in refused["msg"]
+    prisma.execute('ALTER TABLE "OptimizationLog" ADD CONSTRAINT sure CHECK (confidence > 99) NOT VALID')
+    refused = run([{**given[0], "fingerprint": "0" * 16}])
+    assert refused["failed"]
+    assert refused["msg"].startswith('The table "public"."OptimizationLog" could not be read or written: new row for relation')
+    assert given[0]["statement"] not in refused["msg"]
 
 
 PLAY = """

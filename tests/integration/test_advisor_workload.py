@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from pgkeel.advisor.index_ages import note_indexes, read_index_ages
 from pgkeel.advisor.snapshots import find_snapshot, read_counters, read_history, write_down
 from pgkeel.advisor.store import ensure_store, installed_version
 from pgkeel.advisor.workload import HIDDEN, OURS, SYSTEM, TEMPORARY, TOO_LONG, UTILITY, known_relations, read_window, summarize
@@ -149,6 +150,26 @@ def test_the_store_is_made_once_for_its_owner_only_and_not_taken_from_others(bas
             ensure_store(other)
     finally:
         other.execute(sql.SQL("DROP OWNED BY {}; DROP ROLE {}").format(sql.Identifier(role), sql.Identifier(role)))
+
+
+def test_the_age_of_indexes_is_kept_and_an_older_store_is_brought_up_to_date(base, server):
+    base.execute("CREATE INDEX rolling ON t (a)")
+    assert read_index_ages(base) == {}
+    ensure_store(base)
+    base.execute("DROP TABLE pgkeel.index_seen")
+    base.execute("DELETE FROM pgkeel.version WHERE number > 2")
+    assert read_index_ages(base) == {}
+    did = server.module("pg_advisor", {"login_db": base.info.dbname})
+    assert did["changed"], did
+    assert read_index_ages(base)["public", "rolling"] < 1
+    base.execute("UPDATE pgkeel.index_seen SET first_seen = first_seen - interval '40 days'")
+    note_indexes(base)
+    assert read_index_ages(base)["public", "rolling"] > 39
+    base.execute("DROP INDEX rolling")
+    base.execute("CREATE INDEX rolling ON t (a)")
+    assert ("public", "rolling") not in read_index_ages(base)
+    note_indexes(base)
+    assert read_index_ages(base)["public", "rolling"] < 1
 
 
 def test_a_store_cut_off_in_the_middle_is_finished_by_the_next_run(base):

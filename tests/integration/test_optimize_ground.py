@@ -65,6 +65,7 @@ def test_nearly_every_text_can_be_planned(case) -> None:
     assert found["raw"] < 0.6 * found["texts"], "the texts must need a cure, or nothing is shown"
     assert found["cured"] >= found["texts"] - 1, found["failed"]
     assert found["with_values"] >= found["texts"] - 1, found["failed"]
+    assert (found["code"], found["bits"]) == (100, 100), "a cast must not cut the value to one character or bit"
 
 
 def test_sizes_are_estimated_within_a_quarter(case) -> None:
@@ -79,6 +80,13 @@ def test_the_newest_rows_are_as_unknown_to_index_only_scans_as_in_production(cas
     assert found["after"].pop("busy new") > 800
     assert set(found["after"].values()) == {0}
     assert found["same"], "no row changes"
+
+
+def test_what_an_update_of_unique_columns_costs_is_measured(case) -> None:
+    found = case("unique_writes")
+    assert found["unique"] == ["active", "email", "id", "nick"]
+    assert found["ratio"] is not None
+    assert found["ratio"] > 0
 
 
 def test_values_far_from_those_of_production_are_not_run(case) -> None:

@@ -33,6 +33,7 @@ WHOLE_BUDGET_SHARE = 0.01
 MOST_PROVED = 20
 FILL_SECONDS = 15.0
 CLEARLY_BETTER = 1.01
+UNKNOWN_WRITES = " What it costs those who write the table could not be measured on the copy: look at a write before and after."
 LONGEST_SHOWN = 4_000
 """Characters of a statement in a result."""
 
@@ -290,6 +291,7 @@ def _recommendation(
         replayed_share=proved.replayed_share if proved else 0.0,
         guessed=proved.guessed if proved else False,
         outside_spread=proved.outside_spread if proved else False,
+        write_known=measured is None or measured.write_ratio is not None,
         write_share=proved.lost_ms / proved.saved_ms if proved and proved.saved_ms > 0 else 0.0,
     )
     qualified = sql.Identifier(index.schema, index.table)
@@ -302,7 +304,7 @@ def _recommendation(
         subject=f"{index.schema}.{index.table}",
         ddl=extension + create_index(index, name=name, relation=qualified, concurrently=True).as_string(None),
         undo=sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(index.schema, name)).as_string(None),
-        reason=explained(index, len(served), weight, gain),
+        reason=explained(index, len(served), weight, gain) + (UNKNOWN_WRITES if proved and not evidence.write_known else ""),
         source="heuristic",
         statements=tuple(served),
         statement=texts[served[0]][:LONGEST_SHOWN] if served and served[0] in texts else "",
@@ -312,7 +314,7 @@ def _recommendation(
         measured=measured,
         bytes=measured.bytes if measured else price.bytes,
         state=State.REJECTED if rejected else State.PROVED if proved else State.PROPOSED,
-        state_reason=rejected,
+        state_reason=rejected or (proof.unjudged.get(name, "") if proof else ""),
         metadata={
             "estimated_bytes": price.bytes,
             "served_ms": round(weight, 3),

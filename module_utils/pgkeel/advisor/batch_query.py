@@ -27,24 +27,28 @@ def batch_query(text: str, parameter: int, column: tuple[tuple[str, str], str], 
 
     Each row carries the column, so that the application can tell whose it is. Where the statement limits its rows or is more than
     one SELECT, it runs beside every value (LATERAL); where it aggregates, values without rows have no row in the answer.
-    Empty where the statement does not compare the column with the parameter in so many words.
+    Empty where the statement does not compare the column with the parameter in so many words, or is nested too deep.
     """
+    try:
+        return _batched(text, parameter, column, catalog)
+    except RecursionError:
+        return ""
+
+
+def _batched(text: str, parameter: int, column: tuple[tuple[str, str], str], catalog: Catalog) -> str:
     try:
         tree: Any = pglast.parse_sql(text)[0].stmt
     except ParseFailure:
         return ""
     if not isinstance(tree, ast.SelectStmt):
         return ""
-    table = catalog.tables.get(column[0])
-    indexes = table.indexes if table else ()
-    unique = any(index.unique and index.keys == (column[1],) and not index.predicate for index in indexes)
     limited = tree.limitCount is not None or tree.limitOffset is not None
-    if limited and unique:
-        # One row a value at most: a limit for all of them together would lose some.
-        tree.limitCount = tree.limitOffset = None
+    comparison = _comparison(tree.whereClause, parameter, column[1])
+    if limited and comparison is not None and _one_row(tree, column, catalog):
+        # A limit for all of them together would lose some.
+        tree.limitCount = None
         tree.sortClause = None
         limited = False
-    comparison = _comparison(tree.whereClause, parameter, column[1])
     used = sum(one.number == parameter for one in nodes(tree, ast.ParamRef))
     plain = not (limited or tree.distinctClause or tree.windowClause or tree.withClause or tree.havingClause)
     if comparison is None or used != 1 or not plain or tree.op != SetOperation.SETOP_NONE or _windows(tree):
@@ -58,6 +62,20 @@ def batch_query(text: str, parameter: int, column: tuple[tuple[str, str], str], 
     if tree.groupClause or _aggregates(targets):
         tree.groupClause = (*(tree.groupClause or ()), asked)
     return str(RawStream()(tree))
+
+
+def _one_row(tree: Any, column: tuple[tuple[str, str], str], catalog: Catalog) -> bool:  # noqa: ANN401 - pglast's nodes
+    """Whether each value of the column gives one row at most: it is unique, and nothing makes more rows of one, or skips it."""
+    sources: Any = tree.fromClause or ()
+    table = catalog.tables.get(column[0])
+    if len(sources) != 1 or not isinstance(sources[0], ast.RangeVar) or table is None or tree.limitOffset is not None:
+        return False
+    if sources[0].relname != table.name or sources[0].schemaname not in {None, table.schema}:
+        return False
+    # A function that is no aggregate may return a set.
+    if any(names_of(call.funcname)[-1] not in _AGGREGATES for call in nodes(tree.targetList, ast.FuncCall)):
+        return False
+    return any(index.unique and index.valid and index.keys == (column[1],) and not index.predicate for index in table.indexes)
 
 
 def _comparison(node: Any, parameter: int, column: str) -> Any:  # noqa: ANN401 - pglast's nodes

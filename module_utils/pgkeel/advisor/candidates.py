@@ -28,7 +28,9 @@ BRIN_CORRELATION = 0.9
 GIN_METHODS = frozenset({"gin", "gist"})
 """What HypoPG cannot pretend to have."""
 _UNORDERED = frozenset({"json", "xml", "point", "box", "polygon", "line", "lseg", "path", "circle", "jsonb", "tsvector"})
-_TEXTS = frozenset({"text", "character varying", "character", "citext", "name"})
+_TEXTS = frozenset({"text", "character varying", "character", "bpchar", "citext", "name"})
+_PADDED = frozenset({"character", "bpchar"})
+"""Padded with blanks: they have an operator class of their own, and no trigrams."""
 _UNSPANNED = frozenset({"boolean"})
 
 
@@ -143,13 +145,14 @@ def _others(use: Use, catalog: Catalog, drafts: _Drafts) -> None:
         if key.expression or _type(table, key) == "tsvector":
             drafts.add([key], method="gin")
     for pattern in use.patterns:
-        if pattern.key.column and _type(table, pattern.key) not in _TEXTS:
+        kind = _type(table, pattern.key)
+        if pattern.key.column and kind not in _TEXTS:
             continue
         text = pattern.text
         anchored = text is not None and (text.startswith("^") if pattern.regex else bool(text) and text[0] not in "%_")
         if (anchored or text is None) and not pattern.ignore_case:
-            drafts.add([replace(pattern.key, opclass="text_pattern_ops")])
-        if not anchored and "pg_trgm" in catalog.extensions | catalog.available:
+            drafts.add([replace(pattern.key, opclass="bpchar_pattern_ops" if kind in _PADDED else "text_pattern_ops")])
+        if not anchored and kind not in _PADDED and "pg_trgm" in catalog.extensions | catalog.available:
             extension = "" if "pg_trgm" in catalog.extensions else "pg_trgm"
             drafts.add([replace(pattern.key, opclass="gin_trgm_ops")], method="gin", extension=extension)
 

@@ -27,7 +27,7 @@ TIME_ONLY_CAP = 70.0
 """Faster, but not by reading less: caches and luck look like that."""
 WRITE_SHARE = 0.5
 WRITE_CAP = 75.0
-"""Where keeping it up to date costs writers more than that share of what readers save."""
+"""Where keeping it up to date costs writers more than that share of what readers save, or nobody knows what it costs them."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ class Evidence:
     """A value was made up."""
     write_share: float = 0.0
     """Milliseconds that writers lose in the window, for each that readers save."""
+    write_known: bool = True
+    """What writers lose could be measured, or nobody writes the table."""
     outside_spread: bool = True
     """The medians differ by more than the runs among themselves."""
 
@@ -58,7 +60,7 @@ def confidence(evidence: Evidence) -> float:
         sure = TIME_ONLY_CAP
     if measured.time_ratio > FASTER_TIME or not evidence.outside_spread:
         sure = min(sure, 50.0)
-    if evidence.write_share > WRITE_SHARE:
+    if evidence.write_share > WRITE_SHARE or not evidence.write_known:
         sure = min(sure, WRITE_CAP)
     if evidence.guessed:
         sure = min(sure, UNCERTAIN_VALUES_CAP)

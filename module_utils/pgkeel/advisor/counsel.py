@@ -15,6 +15,7 @@ from .drop_advice import Drops, Node, Standbys, advise_drops, count_standbys, re
 from .facts import Catalog
 from .facts_read import read_catalog
 from .fillfactor_advice import advise_fillfactor, read_updates
+from .index_ages import read_index_ages
 from .model import Recommendation, Statement, Workload
 from .n_plus_one import advise_batches, find_loops, intervals_of, read_foreign_keys
 from .resolve import read_usage
@@ -114,7 +115,8 @@ def _drops(connection: psycopg.Connection[Any], known: Circumstances) -> Drops:
     primary = read_node(connection, "the primary")
     indexes = tuple(index for index in primary.indexes if index.schema != SCHEMA)
     standbys = Standbys(known.standbys, count_standbys(connection))
-    return advise_drops(replace(primary, indexes=indexes), standbys, declared=known.declared, ours=known.ours)
+    ages = read_index_ages(connection)
+    return advise_drops(replace(primary, indexes=indexes), standbys, ages=ages, declared=known.declared, ours=known.ours)
 
 
 def _correlated(

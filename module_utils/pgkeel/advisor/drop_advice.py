@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,8 +68,18 @@ def count_standbys(connection: psycopg.Connection[Any]) -> int:
     return int(row[0]) if row else 0
 
 
-def advise_drops(primary: Node, standbys: Standbys, *, declared: Names = frozenset(), ours: Names = frozenset()) -> Drops:
+def advise_drops(
+    primary: Node,
+    standbys: Standbys,
+    *,
+    ages: Mapping[tuple[str, str], float],
+    declared: Names = frozenset(),
+    ours: Names = frozenset(),
+) -> Drops:
     """What to drop, from facts alone. ``declared`` are the inventory's indexes, ``ours`` those that the architect built.
+
+    ``ages``: days that an index is known to be there, by schema and name. One that was never read and may be younger than
+    SHORTEST_DAYS is no verdict: it may have been built, or swapped for a new one, yesterday.
 
     Never one that is unique or carries a constraint, is the replica identity, supports a foreign key, is used by CLUSTER or
     belongs to a partitioned table. One that a person made is advised with a word and marked ``automatic: false``.
@@ -97,10 +108,19 @@ def advise_drops(primary: Node, standbys: Standbys, *, declared: Names = frozens
         if reason:
             unverified.append(f"Whether {len(idle)} index(es) without a read in {SHORTEST_DAYS:g} days may go: {reason}")
         else:
+            young = [index for index in idle if index.idle_days is None and ages.get(_name(index), 0.0) < SHORTEST_DAYS]
+            if young:
+                unverified.append(
+                    f"Whether {len(young)} index(es) without a read may go: they were first seen less than {SHORTEST_DAYS:g} days"
+                    " ago, and may be younger than what would have read them"
+                )
             for index in idle:
+                if index in young:
+                    continue
                 used = [node.name for node in standbys.asked if _used_on(node, index)]
                 if not used:
-                    found[_name(index)] = _unused(index, primary, standbys, declared, ours)
+                    known = ages.get(_name(index), 0.0) if index.idle_days is None else index.idle_days
+                    found[_name(index)] = _unused(index, known, primary, standbys, declared=declared, ours=ours)
     return Drops(tuple(sorted(found.values(), key=lambda one: (one.bytes, one.subject))), tuple(unverified))
 
 
@@ -133,10 +153,12 @@ def _used_on(node: Node, index: Index) -> bool:
     return there is None or not _unread(there)
 
 
-def _unused(index: Index, primary: Node, standbys: Standbys, declared: Names, ours: Names) -> Recommendation:
+def _unused(
+    index: Index, known_days: float, primary: Node, standbys: Standbys, *, declared: Names, ours: Names
+) -> Recommendation:
     nodes = [primary.name, *(node.name for node in standbys.asked)]
     days = min(
-        primary.statistics_days if index.idle_days is None else index.idle_days,
+        known_days,
         *(node.statistics_days for node in (primary, *standbys.asked)),
     )
     reason = f"No query used {quoted(index.schema, index.name)} for {days:.0f} days on {' and '.join(nodes)}"

@@ -17,7 +17,7 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'm') AND {_OURS}
 """  # noqa: S608 - a constant
 _COLUMNS = f"""
-SELECT a.attrelid, a.attname, format_type(a.atttypid, NULL), a.attnotnull,
+SELECT a.attrelid, a.attname, format_type(a.atttypid, -1), a.attnotnull,
        CASE WHEN s.n_distinct < 0 THEN -s.n_distinct * greatest(c.reltuples, 0) ELSE coalesce(s.n_distinct, 0) END::float8,
        coalesce(s.null_frac, 0)::float8, coalesce(s.avg_width, CASE WHEN a.attlen > 0 THEN a.attlen ELSE 32 END)::int,
        s.correlation::float8, s.most_common_vals::text::text[], s.most_common_freqs::float8[], s.histogram_bounds::text::text[]

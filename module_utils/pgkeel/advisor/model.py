@@ -93,8 +93,8 @@ class Measured:
     """Weighted by calls, with over without."""
     buffers_ratio: float
     worst_query_ratio: float
-    write_ratio: float
-    """Of an insert or update of the tables concerned; 1.0 where nothing writes them."""
+    write_ratio: float | None
+    """Of an insert or update of the tables concerned; 1.0 where nothing writes them, None where it could not be measured."""
     bytes: int
     rounds: int
 
@@ -149,7 +149,7 @@ class Recommendation:
             "estimated_gain": self.estimated_gain,
             "measured_gain": None if measured is None else round(1 - measured.time_ratio, 4),
             "worst_query_change": None if measured is None else round(measured.worst_query_ratio - 1, 4),
-            "write_cost": None if measured is None else round(measured.write_ratio - 1, 4),
+            "write_cost": None if measured is None or measured.write_ratio is None else round(measured.write_ratio - 1, 4),
             "measured": None if measured is None else asdict(measured),
             "bytes": self.bytes,
             "state": self.state.value,

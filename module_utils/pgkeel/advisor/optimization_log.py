@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -23,13 +24,18 @@ from ..postgres.index_redundancy import Names
 from .log_table import LogTable, find_log_table
 from .model import Kind, Recommendation, State
 from .states import IN_FORCE, after_another_run, check_transition
-from .store import ensure_store, installed_version
+from .store import WITH_LOG, ensure_store, installed_version
 
 LONGEST_QUERY = 10_000
 """Characters of a statement in the log."""
 _NEEDED = frozenset(
     {"fingerprint", "kind", "subject", "statement", "ddl", "advice", "reason", "source", "confidence", "measured_gain", "state"}
 )
+_OF_THE_STATE = (
+    *("reason", "confidence", "estimated_gain", "measured_gain", "worst_query_change", "write_cost", "measured", "bytes"),
+    "metadata",
+)
+"""What a recommendation came to its state by: a run that does not change the state does not change these."""
 
 
 @dataclass(frozen=True)
@@ -256,7 +262,7 @@ class OptimizationLog:
 
 def indexes_in_force(connection: psycopg.Connection[Any]) -> Names:
     """Schema and name of the indexes that the architect built and nobody reverted. Reads only."""
-    if installed_version(connection) == 0:
+    if installed_version(connection) < WITH_LOG:
         return frozenset()
     rows = connection.execute(
         """
@@ -273,12 +279,54 @@ def _entry(row: tuple[Any, ...]) -> Entry:
     return Entry(row[0], Kind(details["kind"]), details["subject"], State(row[1]), row[2], row[3], details)
 
 
-def would_record(connection: psycopg.Connection[Any], rows: Iterable[Mapping[str, Any]]) -> tuple[Recorded, ...]:
-    """What ``record_rows`` would do; reads only. Raises PgkeelError as opening the log does."""
-    find_log_table(connection)
-    there = installed_version(connection) > 0
-    plain = [_plain(row) for row in rows]
-    return tuple(_merged(_known(connection, row["fingerprint"]) if there else None, row)[0] for row in plain)
+@dataclass(frozen=True)
+class Kept:
+    """What a whole run came to."""
+
+    recorded: tuple[Recorded, ...]
+    expired: tuple[str, ...]
+    """Fingerprints."""
+    table: LogTable
+
+
+def keep_rows(connection: psycopg.Connection[Any], rows: Iterable[Mapping[str, Any]], expire_before: datetime | None) -> Kept:
+    """Record the rows of a run, and let expire what no run has come to since ``expire_before``.
+
+    Raises PgkeelError as opening the log does, and where the database refuses a row, as a constraint or a trigger of the
+    application may: those before it are kept.
+    """
+    with _refusals() as place:
+        log = OptimizationLog(connection)
+        place.append(log.table.described)
+        recorded = log.record_rows(rows)
+        return Kept(recorded, log.expire(expire_before) if expire_before else (), log.table)
+
+
+def would_keep(connection: psycopg.Connection[Any], rows: Iterable[Mapping[str, Any]]) -> Kept:
+    """What ``keep_rows`` would do, but for what expires; reads only. Raises PgkeelError as it does."""
+    with _refusals() as place:
+        table = find_log_table(connection)
+        place.append(table.described)
+        there = installed_version(connection) >= WITH_LOG
+        plain = [_plain(row) for row in rows]
+        recorded = tuple(_merged(_known(connection, row["fingerprint"]) if there else None, row)[0] for row in plain)
+        return Kept(recorded, (), table)
+
+
+@contextmanager
+def _refusals() -> Iterator[list[str]]:
+    """Gives a list for the name of the table, as soon as it is known."""
+    place: list[str] = []
+    try:
+        yield place
+    except psycopg.Error as error:
+        # The primary message only: detail and context quote what was to be written.
+        reason = error.diag.message_primary or type(error).__name__
+        where = f"The table {place[0]}" if place else "The optimization log"
+        raise PgkeelError(
+            f"{where} could not be read or written: {reason}",
+            "Look at its constraints, triggers and rights, and run again: what was logged before stays",
+        ) from error
 
 
 def _known(connection: psycopg.Connection[Any], fingerprint: str) -> Entry | None:
@@ -290,12 +338,12 @@ def _known(connection: psycopg.Connection[Any], fingerprint: str) -> Entry | Non
 
 
 def _merged(known: Entry | None, row: dict[str, Any]) -> tuple[Recorded, dict[str, Any]]:
-    """The state after a run, and the details to keep: those of the run, with the reason of the state that stands."""
+    """The state after a run, and the details to keep: those of the run, with the reason and figures of the state that stands."""
     found = State(row["state"])
     state = after_another_run(known.state if known else None, found)
     details = {**row, "state": state.value}
     if known and state is not found:
-        details["reason"] = known.details["reason"]
+        details |= {name: known.details[name] for name in _OF_THE_STATE if name in known.details}
     return Recorded(row["fingerprint"], row["subject"], known.state if known else None, state), details
 
 

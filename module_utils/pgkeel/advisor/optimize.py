@@ -90,8 +90,7 @@ class OptimizeResult:
 def check_optimize(store: Store, request: OptimizeRequest) -> OptimizeResult:
     """What a run would read and restore; nothing is restored. Raises PgkeelError when it could not run."""
     result = OptimizeResult(request.login.database)
-    with _production(request) as connection:
-        _note(result, read_production(connection, request.login.database, _since(request)), request)
+    _note(result, _production(request), request)
     backup = check_drill(store, request.drill)
     result.backup_id, result.backup_time = backup.run_id, backup.snapshot_time.isoformat()
     return result
@@ -105,8 +104,7 @@ def run_optimize(store: Store, request: OptimizeRequest) -> OptimizeResult:
     result = OptimizeResult(request.login.database)
     with interruptible():
         begun = time.monotonic()
-        with _production(request) as connection:
-            production = read_production(connection, request.login.database, _since(request))
+        production = _production(request)
         _note(result, production, request)
         result.phases["read"] = time.monotonic() - begun
         if not production.workload.statements:
@@ -134,12 +132,17 @@ def run_optimize(store: Store, request: OptimizeRequest) -> OptimizeResult:
     return result
 
 
-def _production(request: OptimizeRequest) -> psycopg.Connection[Any]:
-    return connect(request.login, application_name="pgkeel optimize")
-
-
-def _since(request: OptimizeRequest) -> datetime:
-    return datetime.now(UTC) - timedelta(days=request.window_days)
+def _production(request: OptimizeRequest) -> Production:
+    since = datetime.now(UTC) - timedelta(days=request.window_days)
+    with connect(request.login, application_name="pgkeel optimize") as connection:
+        try:
+            return read_production(connection, request.login.database, since)
+        except psycopg.Error as error:
+            reason = (error.diag.message_primary or str(error) or type(error).__name__).strip()
+            raise PgkeelError(
+                f"Reading {request.login.describe()} broke off: {reason}",
+                "Log in as a superuser, or see the server's log, and run again: nothing was changed",
+            ) from error
 
 
 def _note(result: OptimizeResult, production: Production, request: OptimizeRequest) -> None:

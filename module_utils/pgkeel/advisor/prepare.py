@@ -183,11 +183,14 @@ def _drawn(
 
 def _reading(session: psycopg.Connection[Any], ready: Ready, catalog: Catalog, names: _Types) -> Ready:
     """An UPDATE or DELETE with what it looks for, so that the search at least can be replayed."""
-    text = read_form(ready.cured.sql)
-    cured = cure(text) if text else None
-    if cured is None:
+    try:
+        text = read_form(ready.cured.sql)
+        cured = cure(text) if text else None
+        if cured is None:
+            return ready
+        usage = read_usage(cured.sql, catalog)
+    except RecursionError:
         return ready
-    usage = read_usage(cured.sql, catalog)
     described = _described(session, cured, names)
     reason = refusal(usage, catalog)
     if isinstance(described, str) or reason:
@@ -220,10 +223,13 @@ def refusal(usage: Usage, catalog: Catalog) -> str:
 
 
 class _Types:
-    """Names of types by oid, asked for once."""
+    """Names of types by oid, as a cast takes them; asked for once.
+
+    With -1 for NULL they are those without a length: ``character`` in a cast means ``character(1)``, ``bpchar`` any length.
+    """
 
     def __init__(self, session: psycopg.Connection[Any]) -> None:
-        self.names: dict[int, str] = dict(session.execute("SELECT oid, format_type(oid, NULL) FROM pg_type").fetchall())
+        self.names: dict[int, str] = dict(session.execute("SELECT oid, format_type(oid, -1) FROM pg_type").fetchall())
 
     def __call__(self, oid: int) -> str:
         return self.names.get(oid, "text")

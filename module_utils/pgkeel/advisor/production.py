@@ -107,7 +107,10 @@ def read_examples(connection: psycopg.Connection[Any]) -> dict[int, list[str]]:
     except psycopg.Error:
         return {}  # installed, but not preloaded
     for query_id, text in rows:
-        cured = cure(text)
+        try:
+            cured = cure(text)
+        except RecursionError:
+            continue
         if cured is not None and cured.parameters == 0:
             found.setdefault(query_id, []).append(cured.sql)
     return found

@@ -19,6 +19,8 @@ from .prepare import Ready
 from .replay import SLOWER, Compared, compare, oids_of
 from .writes import WriteCost, write_cost
 
+TIME_OVER = "the time was over"
+
 
 @dataclass(frozen=True)
 class Proved:
@@ -47,6 +49,10 @@ class Proof:
     """Index and reason."""
     rejected_measures: dict[str, Measured] = field(default_factory=dict)
     compared: dict[int, Compared] = field(default_factory=dict)
+    unrun: dict[int, frozenset[str]] = field(default_factory=dict)
+    """Statements whose plan changes and that were not replayed, as the time was over: the indexes that those plans use."""
+    unjudged: dict[str, str] = field(default_factory=dict)
+    """Indexes that are neither proved nor rejected, and why."""
     skipped: dict[str, int] = field(default_factory=dict)
     """Statements that could not be replayed, by reason."""
     unlike: int = 0
@@ -68,9 +74,10 @@ def prove(
 ) -> Proof:
     """Build the indexes on the copy and replay the statements that touch their tables, the most expensive first.
 
-    ``seconds``: when they are over, what is not replayed yet stays unproved. ``served``: the query_ids that each index is meant
-    for. Where they turn out larger than ``budget_bytes`` together, what is worth least goes. An index that makes any statement
-    more than 15 % slower, or that no plan uses, is dropped and the rest is proved again. None is left on the copy.
+    ``seconds``: when they are over, what is not replayed yet stays unproved: an index that any such statement would use may
+    slow it, and is neither proved nor rejected. ``served``: the query_ids that each index is meant for. Where they turn out
+    larger than ``budget_bytes`` together, what is worth least goes. An index that makes any statement more than 15 % slower, or
+    that no plan uses, is dropped and the rest is proved again. None is left on the copy.
     """
     deadline = time.monotonic() + seconds
     proof = Proof()
@@ -87,15 +94,16 @@ def prove(
             proof.rounds += 1
             switch = Switch(session, oids_of(session, [(c.index.schema, c.index.name) for c in candidates.values()]))
             _replay(session, switch, todo, proof, deadline)
-            guilty = _culprit(proof.compared.values(), candidates)
+            guilty = _culprit(proof.compared.values(), candidates, _waiting(proof))
             if guilty is None:
                 break
             name, why = guilty
-            measured = _measured(name, proof, sizes[name], None)
+            measured = _measured(name, proof, sizes[name], None)  # what writers lose was not looked at
             if measured is not None:
                 proof.rejected_measures[name] = measured
             proof.rejected[name] = why
             again = {query for query, found in proof.compared.items() if name in found.used}
+            again |= {query for query, used in proof.unrun.items() if name in used}
             drop(session, candidates.pop(name).index)
             todo = [ready for ready in affected if ready.statement.query_id in again]
             room = budget_bytes - sum(sizes[one] for one in candidates)
@@ -111,17 +119,13 @@ def prove(
                 todo = [ready for ready in affected if ready.statement.query_id in again]
             for query in again:
                 proof.compared.pop(query, None)
-        for name in [name for name in candidates if not any(name in found.used for found in proof.compared.values())]:
-            late = time.monotonic() > deadline
-            proof.rejected[name] = (
-                "The time for the proof was over before it could be judged."
-                if late
-                else "Built for real, no plan of any replayed statement used it."
-            )
+        if proof.unrun:
+            proof.skipped[TIME_OVER] = len(proof.unrun)
+        for name in [name for name in candidates if not _settle(name, proof)]:
             drop(session, candidates.pop(name).index)
         costs = _write_costs(session, candidates, statements, catalog, writes)
         for name, candidate in candidates.items():
-            measured = _measured(name, proof, sizes[name], costs.get(candidate.table))
+            measured = _measured(name, proof, sizes[name], _write_ratio(candidate.table, costs))
             if measured is not None:
                 cost = costs.get(candidate.table)
                 rows = writes.get(candidate.table, Writes())
@@ -134,8 +138,11 @@ def prove(
 
 
 def gained_ms(proof: Proof) -> float:
-    """Measured gain of the set within the window: what statements save, net of what writers lose."""
-    saved = sum(found.saved_ms for found in proof.compared.values())
+    """Measured gain of the set within the window: what statements save, net of what writers lose.
+
+    What a statement saves with an index that was not judged does not count: nobody knows what another one loses with it.
+    """
+    saved = sum(found.saved_ms for found in proof.compared.values() if not found.used & proof.unjudged.keys())
     return saved - sum(proved.lost_ms for proved in proof.proved.values())
 
 
@@ -162,8 +169,10 @@ def _affected(statements: Sequence[Ready], candidates: Iterable[Candidate], proo
 
 def _replay(session: psycopg.Connection[Any], switch: Switch, todo: Sequence[Ready], proof: Proof, deadline: float) -> None:
     for changed in changed_plans(session, switch, todo):
+        query = changed.ready.statement.query_id
+        proof.unrun.pop(query, None)
         if changed.draws and time.monotonic() > deadline:
-            proof.skipped["the time was over"] = proof.skipped.get("the time was over", 0) + 1
+            proof.unrun[query] = frozenset().union(*[draw.used for draw in changed.draws])
             continue
         found = compare(session, switch, changed)
         if found.unlike:
@@ -173,8 +182,33 @@ def _replay(session: psycopg.Connection[Any], switch: Switch, todo: Sequence[Rea
         proof.compared[found.query_id] = found
 
 
-def _culprit(compared: Iterable[Compared], candidates: Mapping[str, Candidate]) -> tuple[str, str] | None:
-    """An index that a slower plan uses, of several the one that saves least elsewhere; else one that makes nothing faster."""
+def _waiting(proof: Proof) -> frozenset[str]:
+    """Indexes that a statement would use which was not replayed in time."""
+    return frozenset().union(*proof.unrun.values())
+
+
+def _settle(name: str, proof: Proof) -> bool:
+    """Whether an index that slowed nothing may be called proved; where not, why is noted."""
+    waiting = sum(name in used for used in proof.unrun.values())
+    if waiting:
+        proof.unjudged[name] = (
+            f"The time for the proof was over before {waiting} statement(s) whose plan it changes could be replayed: whether it"
+            " slows any of them is not known. Raise optimize_proof_seconds."
+        )
+    elif not any(name in found.used for found in proof.compared.values()):
+        proof.rejected[name] = "Built for real, no plan of any replayed statement used it."
+    else:
+        return True
+    return False
+
+
+def _culprit(
+    compared: Iterable[Compared], candidates: Mapping[str, Candidate], waiting: frozenset[str] = frozenset()
+) -> tuple[str, str] | None:
+    """An index that a slower plan uses, of several the one that saves least elsewhere; else one that makes nothing faster.
+
+    ``waiting`` are those that may still make a statement faster which was not replayed.
+    """
     saved: dict[str, float] = defaultdict(float)
     gained: dict[str, float] = defaultdict(float)
     blamed: dict[str, tuple[float, int, float]] = {}
@@ -186,7 +220,7 @@ def _culprit(compared: Iterable[Compared], candidates: Mapping[str, Candidate]) 
                 if pair.ratio > SLOWER or pair.unsteady:
                     blamed[name] = max(blamed.get(name, (0.0, 0, 0.0)), (pair.ratio, found.query_id, pair.surprise))
     if not blamed:
-        idle = sorted(name for name, gain in gained.items() if gain <= 0)
+        idle = sorted(name for name, gain in gained.items() if gain <= 0 and name not in waiting)
         return (
             (idle[0], "Built for real, plans used it, and no statement got faster by more than the runs differ.")
             if idle
@@ -205,7 +239,13 @@ def _culprit(compared: Iterable[Compared], candidates: Mapping[str, Candidate]) 
     )
 
 
-def _measured(name: str, proof: Proof, size: int, cost: WriteCost | None) -> Measured | None:
+def _write_ratio(table: tuple[str, str], costs: Mapping[tuple[str, str], WriteCost | None]) -> float | None:
+    """1.0 where nobody writes the table, None where what its writers lose could not be measured."""
+    cost = costs.get(table)
+    return cost.ratio if cost is not None else None if table in costs else 1.0
+
+
+def _measured(name: str, proof: Proof, size: int, write_ratio: float | None) -> Measured | None:
     mine = [found for found in proof.compared.values() if name in found.used]
     pairs = [(found, pair) for found in mine for pair in found.pairs if name in pair.used]
     without = sum(pair.without.ms * found.calls for found, pair in pairs)
@@ -216,7 +256,7 @@ def _measured(name: str, proof: Proof, size: int, cost: WriteCost | None) -> Mea
         buffers_ratio=sum(pair.with_.buffers * found.calls for found, pair in pairs)
         / max(1, sum(pair.without.buffers * found.calls for found, pair in pairs)),
         worst_query_ratio=max(found.worst for found in mine),
-        write_ratio=1.0 if cost is None else cost.ratio,
+        write_ratio=write_ratio,
         bytes=size,
         rounds=min(min(len(pair.without.times_ms), len(pair.with_.times_ms)) for _, pair in pairs),
     )
@@ -228,7 +268,7 @@ def _proved(
     mine = sorted((found for found in proof.compared.values() if name in found.used), key=lambda found: -found.weight_ms)
     weights = {ready.statement.query_id: ready.statement.total_ms for ready in statements}
     wanted = sum(weights.get(query, 0.0) for query in served)
-    replayed = {found.query_id for found in proof.compared.values()}
+    replayed = {found.query_id for found in proof.compared.values() if found.replayed}
     pairs = [pair for found in mine for pair in found.pairs if name in pair.used]
     guessed = {ready.statement.query_id for ready in statements if ready.guessed}
     return Proved(
@@ -249,18 +289,16 @@ def _write_costs(
     statements: Sequence[Ready],
     catalog: Catalog,
     writes: Mapping[tuple[str, str], Writes],
-) -> dict[tuple[str, str], WriteCost]:
-    """By table: all new indexes of it together. Tables that nobody wrote to in the window are left out."""
+) -> dict[tuple[str, str], WriteCost | None]:
+    """By table: all new indexes of it together, None where it cannot be measured. Tables that nobody wrote to are left out."""
     by_table: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for candidate in candidates.values():
         by_table[candidate.table].append((candidate.index.schema, candidate.index.name))
-    costs = {}
+    costs: dict[tuple[str, str], WriteCost | None] = {}
     for table, names in by_table.items():
         written = writes.get(table, Writes())
         if written.inserted + written.updated <= 0 or table not in catalog.tables:
             continue
         assigned = frozenset().union(*[use.assigned for ready in statements for use in ready.usage.uses if use.table.id == table])
-        found = write_cost(session, catalog.tables[table], names, written, assigned)
-        if found is not None:
-            costs[table] = found
+        costs[table] = write_cost(session, catalog.tables[table], names, written, assigned)
     return costs

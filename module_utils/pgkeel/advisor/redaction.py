@@ -104,7 +104,10 @@ def _redacted(text: str, root: Any) -> tuple[str, bool]:  # noqa: ANN401 - pglas
         tokens = parser.scan(text)
     except (parser.ParseError, ValueError):
         return strip_literals(text), False
-    kept = _structural(text) if root and any(one.name == "ICONST" for one in tokens) else frozenset()
+    try:
+        kept = _structural(text) if root and any(one.name == "ICONST" for one in tokens) else frozenset()
+    except RecursionError:
+        return strip_literals(text), False  # nested too deep to tell which integers are data
     next_parameter = first_parameter = 1 + max(
         (_number(text[one.start + 1 : one.end + 1]) for one in tokens if one.name == "PARAM"), default=0
     )

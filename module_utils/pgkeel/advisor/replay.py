@@ -93,6 +93,11 @@ class Compared:
     skipped: str = ""
 
     @property
+    def replayed(self) -> bool:
+        """Whether it was measured, or its plan is the same with and without, so that there is nothing to measure."""
+        return bool(self.pairs) or not self.skipped
+
+    @property
     def without_ms(self) -> float:
         """Sum of the medians."""
         return sum(pair.without.ms for pair in self.pairs)

@@ -13,11 +13,11 @@ from pglast.stream import RawStream
 from psycopg import sql
 
 from ..postgres.catalog import quoted
-from .facts import Catalog, TableFacts
+from .facts import Catalog, IndexFacts, TableFacts
 from .model import Kind, Recommendation, Statement
 from .redaction import understand
 from .resolve import read_usage
-from .tree import names_of, nodes
+from .tree import column_name, names_of, nodes
 from .usage import Use
 
 OFFSET_CALLS = 10
@@ -56,8 +56,10 @@ def advise_rewrites(
         tree = understand(statement.text).tree
         if tree is None:
             continue
-        for rule in (_offset, _not_in, _count):
-            found.extend(rule(statement, tree, catalog))
+        try:
+            found += [one for rule in (_offset, _not_in, _count) for one in rule(statement, tree, catalog)]
+        except RecursionError:
+            continue  # nested too deep to be printed: no rule knows such a statement
         searched = _searched(statement, catalog)
         if searched is None:
             continue
@@ -119,17 +121,55 @@ def _offset(statement: Statement, tree: Any, catalog: Catalog) -> Iterator[Recom
     ]
     if not serving:
         return  # the order itself costs that much: an index comes first
+    rewritten = _after_last(statement.text) if _total(tree, ordered) else ""
     yield _advice(
         statement,
         ordered.table,
         "OFFSET",
         f"Each call touches {blocks:,.0f} blocks to return {returned:,.0f} rows: OFFSET reads all rows before the page "
-        "and throws them away. Ask for the rows after the last one seen; the page number becomes the last row's sort columns.",
+        "and throws them away. Ask for the rows after the last one seen; the page number becomes the last row's sort columns."
+        + ("" if rewritten else _tied(ordered.table)),
         blocks_per_call=round(blocks),
         rows_per_call=round(returned, 1),
         order_served_by=serving[0],
-        rewritten=_after_last(statement.text),
+        rewritten=rewritten,
     )
+
+
+def _tied(table: TableFacts) -> str:
+    key = next((index.keys for index in table.indexes if _tells_apart(index, table)), ())
+    name = f"the key ({', '.join(key)})" if key else "a unique key that is never NULL"
+    return (
+        f" Its order may not tell all rows apart: append {name} to ORDER BY, all in one direction, and to the condition, or rows"
+        " that are equal where a page ends are lost. Rows with NULL in a sort column need a condition of their own."
+    )
+
+
+def _tells_apart(index: IndexFacts, table: TableFacts) -> bool:
+    known = [table.columns.get(key) for key in index.keys]
+    return index.unique and index.valid and not index.predicate and all(one is not None and one.not_null for one in known)
+
+
+def _total(tree: ast.SelectStmt, use: Use) -> bool:
+    """Whether the order has one place for each row of the answer, and for none of them NULL."""
+    items = tree.fromClause or ()
+    columns = [key.column for key, *_ in use.order]
+    plain = len(items) == 1 and isinstance(items[0], ast.RangeVar) and not tree.windowClause and not tree.withClause
+    # A function may give several rows, or count those that the page no longer reads.
+    if not plain or any(True for _ in nodes(tree.targetList, ast.FuncCall)):
+        return False
+    # ORDER BY looks among the names of the answer first.
+    renamed = {one.name for one in tree.targetList or () if one.name and not _is_column(one.val, one.name)}
+    if [column_name(one.node)[-1] for one in tree.sortClause or ()] != columns or renamed & set(columns):
+        return False
+    facts = [use.table.columns.get(column) for column in columns]
+    if not all(one is not None and one.not_null for one in facts):
+        return False
+    return any(_tells_apart(index, use.table) and set(index.keys) <= set(columns) for index in use.table.indexes)
+
+
+def _is_column(node: Any, name: str) -> bool:  # noqa: ANN401 - pglast's nodes
+    return isinstance(node, ast.ColumnRef) and column_name(node)[-1] == name
 
 
 def _after_last(text: str) -> str:
@@ -138,7 +178,7 @@ def _after_last(text: str) -> str:
     if not isinstance(tree, ast.SelectStmt):
         return ""
     directions = {one.sortby_dir == SortByDir.SORTBY_DESC for one in tree.sortClause or ()}
-    if len(directions) != 1:
+    if len(directions) != 1 or any(one.sortby_dir == SortByDir.SORTBY_USING for one in tree.sortClause or ()):
         return ""
     free = 1 + max((one.number for one in nodes(tree, ast.ParamRef)), default=0)
     columns = [str(RawStream()(one.node)) for one in tree.sortClause or ()]
@@ -150,6 +190,11 @@ def _after_last(text: str) -> str:
     tree.limitOffset = None
     before = tree.whereClause
     tree.whereClause = ast.BoolExpr(boolop=BoolExprType.AND_EXPR, args=(before, condition)) if before else condition
+    # OFFSET's own parameter is gone: PREPARE takes no gap.
+    left = [(one, one.number) for one in nodes(tree, ast.ParamRef)]
+    numbers = {old: new for new, old in enumerate(sorted({number for _, number in left}), 1)}
+    for one, number in left:
+        one.number = numbers[number]
     return str(RawStream()(tree))
 
 
@@ -177,10 +222,32 @@ def _not_in(statement: Statement, tree: Any, catalog: Catalog) -> Iterator[Recom
             "NOT IN",
             "With NOT IN and a subquery there is no anti-join, since one NULL makes it return nothing: with "
             f"{table.rows:,.0f} rows in {table.name} the list is read again and again once it exceeds work_mem. Use NOT EXISTS "
-            "with inner column = outer column; where the inner column holds NULLs, that also returns the rows meant.",
+            "with inner column = outer column; where the inner column holds NULLs, that also returns the rows meant."
+            + _outer_null(tree, inner, catalog),
             subquery_rows=round(table.rows),
         )
         return
+
+
+def _outer_null(tree: Any, inner: Any, catalog: Catalog) -> str:  # noqa: ANN401 - pglast's nodes
+    """What NOT IN does with rows whose own column is NULL, and NOT EXISTS does not; empty where there can be none."""
+    outer = inner.testexpr
+    if isinstance(outer, ast.ColumnRef) and len(tables := _sources(tree)) == 1:
+        table = catalog.find(tables[0].schemaname, tables[0].relname or "")
+        facts = table.columns.get(column_name(outer)[-1]) if isinstance(table, TableFacts) else None
+        if facts is not None and facts.not_null:
+            return ""
+    name = str(RawStream()(outer))
+    return f" NOT IN leaves out rows whose own value is NULL, NOT EXISTS returns them: add AND {name} IS NOT NULL."
+
+
+def _sources(tree: Any) -> list[ast.RangeVar]:  # noqa: ANN401 - pglast's nodes
+    """The one relation that a statement reads beside its subqueries; another number of them where it is not that simple."""
+    if isinstance(tree, ast.SelectStmt):
+        return [one for one in tree.fromClause or () if isinstance(one, ast.RangeVar)] if len(tree.fromClause or ()) == 1 else []
+    joined = getattr(tree, "fromClause", None) or getattr(tree, "usingClause", None)
+    relation = getattr(tree, "relation", None)
+    return [relation] if isinstance(relation, ast.RangeVar) and not joined else []
 
 
 def _count(statement: Statement, tree: Any, catalog: Catalog) -> Iterator[Recommendation]:  # noqa: ANN401 - pglast's nodes

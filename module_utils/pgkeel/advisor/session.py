@@ -14,6 +14,7 @@ from ..postgres.connect import Login, connect
 from ..postgres.index_redundancy import Names
 from .counsel import Circumstances, Counsel, counsel
 from .drop_advice import Node, read_node
+from .index_ages import note_indexes
 from .model import Statement, Workload
 from .optimization_log import indexes_in_force
 from .production import read_examples
@@ -131,6 +132,7 @@ def _run(connection: psycopg.Connection[Any], request: Request, wait: Callable[[
     if counters.standby or not request.keep_snapshot:
         return Advised(workload, advice, not counters.standby and not is_current(connection), None)
     changed = ensure_store(connection) > 0
+    note_indexes(connection)
     return Advised(workload, advice, changed, write_down(connection, counters, request.retention))
 
 

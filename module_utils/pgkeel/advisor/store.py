@@ -61,7 +61,19 @@ _VERSIONS: tuple[LiteralString, ...] = (
     COMMENT ON TABLE pgkeel.optimization_log IS 'What was advised and what became of it, where the application has no such table';
     COMMENT ON TABLE pgkeel.recommendation IS 'Where each recommendation stands; log_table and log_id lead to its row there';
     """,
+    """
+    CREATE TABLE pgkeel.index_seen (
+      index_id oid PRIMARY KEY,
+      index_name name NOT NULL,
+      first_seen timestamptz NOT NULL DEFAULT now()
+    );
+    COMMENT ON TABLE pgkeel.index_seen IS 'When a run first saw each index: one without a read may be too young for one';
+    """,
 )
+WITH_LOG = 2
+"""The version that brought the log and its register."""
+WITH_INDEXES = 3
+"""And what is known of the age of indexes."""
 
 SCHEMA = "pgkeel"
 

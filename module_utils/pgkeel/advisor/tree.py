@@ -25,11 +25,16 @@ def children(node: Tree) -> Iterator[Tree]:
 
 
 def nodes(node: Tree, *kinds: type) -> Iterator[Tree]:
-    """All nodes of these kinds, the root included, in the order of the text as far as the tree keeps it."""
-    if isinstance(node, kinds):
-        yield node
-    for child in children(node):
-        yield from nodes(child, *kinds)
+    """All nodes of these kinds, the root included, in the order of the text as far as the tree keeps it.
+
+    However deep it is: a thousand arms of a UNION are a thousand levels.
+    """
+    waiting = [node]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, kinds):
+            yield found
+        waiting.extend(reversed(list(children(found))))
 
 
 def names_of(parts: Tree) -> tuple[str, ...]:

@@ -212,7 +212,7 @@ def _value(  # noqa: PLR0911 - one line a kind of parameter
         return ("2026-01-01 00:00:00", "2025-06-01 00:00:00", "2026-06-01 00:00:00")[choice]
     if kind.endswith("[]"):
         return "{}"
-    return "a" if kind in {"text", "character varying", "character", "name"} else None
+    return "a" if kind in {"text", "character varying", "character", "bpchar", "name"} else None
 
 
 def _typical(facts: ColumnFacts, choice: int, number: int) -> str:

@@ -55,8 +55,9 @@ def write_cost(
     columns = written_columns(session, table)
     if not columns or table.rows < 1:
         return None
-    updated = sorted(assigned & set(columns))
-    kinds: list[tuple[list[str], float]] = [(updated, writes.updated)] if updated and writes.updated else []
+    # Exchanged among rows of a sample, unique values would collide with those that stay.
+    updated = sorted((assigned & set(columns)) - unique_columns(session, table)) if assigned and writes.updated else []
+    kinds: list[tuple[list[str], float]] = [(updated, writes.updated)] if updated else []
     if writes.inserted or not kinds:
         kinds.append(([], writes.inserted or 1.0))
     times: dict[bool, list[float]] = {False: [], True: []}
@@ -92,6 +93,23 @@ def written_columns(session: psycopg.Connection[Any], table: TableFacts) -> list
         table.id,
     )
     return [name for (name,) in rows]
+
+
+def unique_columns(session: psycopg.Connection[Any], table: TableFacts) -> frozenset[str]:
+    """Columns whose values decide whether a row may stand beside another: of unique indexes and exclusion constraints."""
+    rows = session.execute(
+        """SELECT DISTINCT a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+           JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_index i ON i.indrelid = c.oid
+           WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped
+             AND (i.indisunique OR i.indisexclusion)
+             AND (EXISTS (SELECT FROM generate_series(0, i.indnkeyatts - 1) k WHERE i.indkey[k] = a.attnum)
+                  -- An expression and a predicate depend on the columns that they name.
+                  OR ((i.indexprs IS NOT NULL OR i.indpred IS NOT NULL) AND EXISTS (
+                      SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+                         AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.refobjsubid = a.attnum)))""",
+        table.id,
+    )
+    return frozenset(name for (name,) in rows)
 
 
 def _once(

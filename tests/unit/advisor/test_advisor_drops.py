@@ -46,8 +46,9 @@ GUARDED = {
 }
 
 
-def advise(*indexes, days=40.0, standbys=None, **more):
-    return advise_drops(Node("db1", indexes, days), standbys or Standbys(), **more)
+def advise(*indexes, days=40.0, standbys=None, ages=None, **more):
+    known = {(index.schema, index.name): 400.0 for index in indexes} if ages is None else ages
+    return advise_drops(Node("db1", indexes, days), standbys or Standbys(), ages=known, **more)
 
 
 def subjects(drops):
@@ -105,6 +106,18 @@ def test_young_statistics_and_silent_standbys_are_no_verdict():
     assert "1 standby(s) may read them" in silent.unverified[0]
     fresh = advise(PLAIN, standbys=Standbys(existing=1, asked=(Node("db2", (PLAIN,), 3.0),)))
     assert "statistics of db2 cover 3.0 days" in fresh.unverified[0]
+
+
+def test_an_index_that_may_be_young_is_no_verdict():
+    # A rolling index that was swapped yesterday has no scan, however old the statistics are.
+    for ages in ({}, {("public", "idle"): 34.9}, {("other", "idle"): 99.0}):
+        young = advise(PLAIN, days=300.0, ages=ages)
+        assert subjects(young) == []
+        assert "Whether 1 index(es) without a read may go: they were first seen less than 35 days" in young.unverified[0]
+    (one,) = advise(PLAIN, days=300.0, ages={("public", "idle"): 36.0}).recommendations
+    assert one.metadata["unused_days"] == 36.0
+    # The day of its last read tells that it was there.
+    assert subjects(advise(replace(PLAIN, scans=5, idle_days=36.0), days=300.0, ages={})) == ['"public"."idle"']
 
 
 def test_a_read_on_any_standby_keeps_it():

@@ -249,6 +249,24 @@ def test_batch_queries(child, expected):
     assert batch_query(child, 1, key("Enrollment", "userId"), CATALOG) == expected
 
 
+@pytest.mark.parametrize(
+    "rest",
+    [
+        'u.id FROM "User" u JOIN "Enrollment" e ON e."userId" = u.id WHERE u.id = $1 ORDER BY e.status LIMIT 3',
+        'u.id FROM "User" u, "Enrollment" e WHERE u.id = $1 LIMIT 3',
+        'unnest(u.role) FROM "User" AS u WHERE u.id = $1 LIMIT 3',
+        'u.id FROM "User" AS u WHERE u.id = $1 OFFSET 1',
+        'u.id FROM "User" AS u WHERE u.id = $1 LIMIT 1 OFFSET 1',
+        'u.id FROM "User" AS u WHERE u.id = $1 OR u.email = $2 LIMIT 1',
+        'u.id FROM "Course" AS u WHERE u.id = $1 LIMIT 1',
+    ],
+)
+def test_a_limit_stays_beside_each_value_where_one_may_have_several_rows(rest):
+    found = batch_query(f"SELECT {rest}", 1, key("User", "id"), CATALOG)
+    assert "CROSS JOIN LATERAL" in found
+    assert ("LIMIT" in found, "OFFSET" in found) == ("LIMIT" in rest, "OFFSET" in rest)
+
+
 def test_intervals_are_the_differences_and_a_reset_leaves_one_out():
     def at(hour, calls, since=NOW):
         entry = Entry(1, 10, True, calls, 1.0, 2 * calls, 0, 0, since)

@@ -1,9 +1,12 @@
 """No literal survives: whatever the statement, however it was cut."""
 
+import pglast
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pgkeel.advisor.redaction import redact, understand
+from pgkeel.advisor.tree import column_name, nodes
+from pglast import ast
 
 SECRET = "hunter2"
 
@@ -124,3 +127,20 @@ def test_relations_leave_out_what_with_defines():
 def test_deep_nesting_is_no_disaster():
     understand("SELECT " + "(" * 20000 + "1" + ")" * 20000)
     understand("SELECT a FROM t WHERE " + " OR ".join(f"b = ${n}" for n in range(1, 3000)))
+
+
+ARMS = 1000
+
+
+def test_a_thousand_arms_break_nothing_and_leak_nothing():
+    deep = " UNION ALL ".join([f"SELECT a FROM t WHERE b = 4711 AND c = '{SECRET}'"] * ARMS) + " ORDER BY 1"
+    text = redact(deep)
+    assert SECRET not in text
+    assert "4711" not in text
+
+
+def test_nodes_come_in_the_order_of_the_text_however_deep_they_are():
+    (parsed,) = pglast.parse_sql("SELECT (a + b) * f(c, (SELECT d FROM t WHERE e = g)) FROM u, v WHERE h IN (i, j)")
+    assert [column_name(one)[0] for one in nodes(parsed, ast.ColumnRef)] == list("abcdeghij")
+    (deep,) = pglast.parse_sql(" UNION ALL ".join(f"SELECT a{number}" for number in range(ARMS)))
+    assert [column_name(one)[0] for one in nodes(deep, ast.ColumnRef)] == [f"a{number}" for number in range(ARMS)]

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from pgkeel.advisor.batch_query import batch_query
 from pgkeel.advisor.facts import Catalog, ColumnFacts, IndexFacts, TableFacts
 from pgkeel.advisor.fillfactor_advice import Updates, advise_fillfactor
 from pgkeel.advisor.model import Kind, Statement
@@ -11,7 +12,9 @@ from pgkeel.advisor.rewrite_advice import advise_rewrites, wildcards_in
 from pgkeel.advisor.statistics_advice import Blind, Observed, Pair, advise_analyze, advise_correlated, columns_together
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-COLUMNS = {name: ColumnFacts(name, "text") for name in ("id", "userId", "at", "kind", "state", "note")}
+COLUMNS = {
+    name: ColumnFacts(name, "text", not_null=name in {"id", "at"}) for name in ("id", "userId", "at", "kind", "state", "note")
+}
 
 
 def table(name, rows, *indexes, pages=None):
@@ -41,18 +44,38 @@ PAGED = 'SELECT id, note FROM "Log" WHERE "userId" = $1 ORDER BY "at" DESC LIMIT
 
 
 def test_a_deep_offset_is_caught_and_rewritten():
-    (one,) = rewrites(PAGED).recommendations
+    (one,) = rewrites(PAGED.replace('"at" DESC', '"at" DESC, id DESC')).recommendations
     assert (one.kind, one.subject, one.ddl) == (Kind.REWRITE, '"public"."Log": OFFSET', "")
-    assert one.metadata["rewritten"] == 'SELECT id, note FROM "Log" WHERE "userId" = $1 AND at < $4 ORDER BY at DESC LIMIT $2'
+    assert one.metadata["rewritten"] == (
+        'SELECT id, note FROM "Log" WHERE "userId" = $1 AND (at, id) < ($3, $4) ORDER BY at DESC, id DESC LIMIT $2'
+    )
+    assert "append" not in one.reason
     assert one.metadata["order_served_by"] == "Log_user_at"
     assert one.statements == (7,)
 
 
 def test_the_rewritten_page_of_several_columns():
     (one,) = rewrites('SELECT id FROM "Log" ORDER BY id, "at" LIMIT $1 OFFSET $2').recommendations
-    assert one.metadata["rewritten"] == 'SELECT id FROM "Log" WHERE (id, at) > ($3, $4) ORDER BY id, at LIMIT $1'
+    assert one.metadata["rewritten"] == 'SELECT id FROM "Log" WHERE (id, at) > ($2, $3) ORDER BY id, at LIMIT $1'
     (one,) = rewrites('SELECT id FROM "Log" ORDER BY id, "at" DESC LIMIT $1 OFFSET $2').recommendations
     assert one.metadata["rewritten"] == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PAGED,  # two rows may have the same moment
+        'SELECT id FROM "Log" WHERE "userId" = $1 ORDER BY "at", note, id LIMIT $2 OFFSET $3',  # note may be NULL
+        'SELECT l.id FROM "Log" l, "Small" s ORDER BY l.id LIMIT $1 OFFSET $2',  # a row of Log may come more than once
+        'SELECT unnest(note) FROM "Log" ORDER BY id LIMIT $1 OFFSET $2',
+        'SELECT id, count(*) OVER () FROM "Log" ORDER BY id LIMIT $1 OFFSET $2',
+        'SELECT note AS id FROM "Log" l ORDER BY id LIMIT $1 OFFSET $2',
+    ],
+)
+def test_a_page_that_would_lose_rows_is_explained_and_not_rewritten(text):
+    (one,) = rewrites(text).recommendations
+    assert one.metadata["rewritten"] == ""
+    assert "append the key (id) to ORDER BY" in one.reason
 
 
 @pytest.mark.parametrize(
@@ -79,6 +102,26 @@ def test_not_in_a_large_subquery():
     assert words('SELECT * FROM "Log" WHERE id NOT IN ($1, $2)') == []
     assert words('SELECT * FROM "Small" s WHERE NOT EXISTS (SELECT FROM "Log" l WHERE l."userId" = s.id)') == []
     assert words('SELECT * FROM "Small" WHERE id IN (SELECT "userId" FROM "Log")') == []
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ('SELECT * FROM "Small" WHERE id NOT IN (SELECT "userId" FROM "Log")', ""),
+        ('DELETE FROM "Small" WHERE id NOT IN (SELECT "userId" FROM "Log")', ""),
+        ('SELECT * FROM "Small" s WHERE s.note NOT IN (SELECT "userId" FROM "Log")', "add AND s.note IS NOT NULL"),
+        # An outer join makes NULLs of its own.
+        (
+            'SELECT * FROM "Log" l LEFT JOIN "Small" s ON l.kind = s.kind WHERE s.id NOT IN (SELECT "userId" FROM "Log")',
+            "add AND s.id IS NOT NULL",
+        ),
+        ('UPDATE "Small" SET kind = $1 WHERE note NOT IN (SELECT "userId" FROM "Log")', "add AND note IS NOT NULL"),
+    ],
+)
+def test_not_exists_is_not_the_same_for_rows_that_are_null_themselves(text, word):
+    (one,) = rewrites(text).recommendations
+    assert (word or "meant.") in one.reason
+    assert ("IS NOT NULL" in one.reason) == bool(word)
 
 
 def test_count_of_a_whole_large_table():
@@ -210,3 +253,16 @@ def test_analyze_where_statements_depend_on_what_nobody_knows():
     assert one.undo == 'ALTER TABLE "public"."Log" ALTER COLUMN "kind" SET STATISTICS 0;'
     assert advise_analyze([never], {LOG.id: frozenset({"note"})}) == ()
     assert advise_analyze([never], {}) == ()
+
+
+def test_a_statement_nested_a_thousand_deep_gets_no_advice_and_stops_nobody():
+    sums = "+".join(["id"] * 1000)
+    deep = [
+        f'SELECT id FROM "Log" WHERE {sums} NOT IN (SELECT id FROM "Log")',
+        " UNION ALL ".join(['SELECT id FROM "Log" WHERE kind = 5'] * 1000),
+    ]
+    healthy = 'SELECT count(*) FROM "Log"'
+    found = advise_rewrites(tuple(map(statement, [*deep, healthy])), CATALOG, frozenset(), patterns_known=True)
+    assert [one.subject for one in found.recommendations] == ['"public"."Log": count(*)']
+    assert len(advise_fillfactor([updates()], [*map(statement, deep), statement('UPDATE "Log" SET state = $1')], CATALOG)) == 1
+    assert batch_query(deep[1].replace("5", "$1"), 1, (LOG.id, "kind"), CATALOG) == ""

@@ -1,9 +1,11 @@
 """Where a recommendation may go."""
 
+from datetime import UTC, datetime
 from itertools import product
 
 import pytest
-from pgkeel.advisor.model import State
+from pgkeel.advisor.model import Kind, State
+from pgkeel.advisor.optimization_log import Entry, _merged
 from pgkeel.advisor.states import ALLOWED, FIRST, IN_FORCE, after_another_run, check_transition
 from pgkeel.errors import PgkeelError
 
@@ -44,3 +46,21 @@ def test_a_run_cannot_claim_what_only_applying_gives():
     for state in set(State) - FIRST:
         with pytest.raises(PgkeelError, match="cannot find a recommendation"):
             after_another_run(None, state)
+
+
+def test_a_run_that_does_not_change_the_state_does_not_change_what_it_rests_on():
+    then = {
+        "state": "proved", "reason": "Faster", "confidence": 95.2, "measured_gain": 0.7, "measured": {"rounds": 7}, "bytes": 1,
+        "statement": "old",
+    }  # fmt: skip
+    now = {
+        "fingerprint": "f", "subject": "s", "state": "proposed", "reason": "No time", "confidence": 30.0, "measured_gain": None,
+        "measured": None, "bytes": 2, "statement": "new",
+    }  # fmt: skip
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    known = Entry("f", Kind.CREATE_INDEX, "s", State.PROVED, moment, moment, then)
+    recorded, details = _merged(known, now)
+    assert recorded.after is State.PROVED
+    assert details == {**now, **then, "statement": "new"}
+    _, details = _merged(known, {**now, "state": "proved", "measured_gain": 0.5})
+    assert (details["measured_gain"], details["reason"]) == (0.5, "No time")

@@ -8,7 +8,7 @@ from pgkeel.advisor.candidates import Candidate, candidates_of, index_name, merg
 from pgkeel.advisor.facts import Catalog, IndexFacts
 from pgkeel.advisor.resolve import read_usage
 from pgkeel.postgres.index_declaration import IndexDeclaration, IndexKey
-from unit.advisor.shop import CATALOG, LINES, ORDERS
+from unit.advisor.shop import CATALOG, LINES, ORDERS, column, table
 
 
 def shapes(sql: str, catalog: Catalog = CATALOG) -> set[tuple]:
@@ -62,6 +62,13 @@ def test_patterns() -> None:
     assert ("gin", "note gin_trgm_ops", (), "") in shapes('SELECT 1 FROM "Orders" WHERE note ILIKE $1')
     without = replace(CATALOG, available=frozenset())
     assert not any(shape[0] == "gin" for shape in shapes('SELECT 1 FROM "Orders" WHERE note ILIKE $1', without))
+
+
+def test_padded_text_has_an_operator_class_of_its_own_and_no_trigrams() -> None:
+    padded = table("public", "padded", column("id"), column("code", "bpchar"))
+    known = replace(CATALOG, tables={**CATALOG.tables, padded.id: padded})
+    found = candidates_of(read_usage("SELECT id FROM padded WHERE code LIKE $1", known).uses, known)
+    assert {(key.opclass, one.index.method) for one in found for key in one.index.keys} == {("bpchar_pattern_ops", "btree")}
 
 
 def test_partial_by_constants_of_a_view() -> None:

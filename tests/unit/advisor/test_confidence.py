@@ -37,6 +37,7 @@ def test_the_estimate_does_not_matter_once_there_is_a_measurement(gain: float) -
         ({"rounds": 1}, {}, 35),
         ({}, {"write_share": 1.0}, 0),
         ({}, {"write_share": 0.6}, 75),
+        ({"write_ratio": None}, {"write_known": False}, 75),
         ({}, {"guessed": True}, 80),
         ({}, {"replayed_share": 0.5}, 60),
         ({}, {"outside_spread": False}, 50),

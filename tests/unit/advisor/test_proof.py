@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from pgkeel.advisor import proof as proving
+from pgkeel.advisor import writes as writing
 from pgkeel.advisor.building import too_much
 from pgkeel.advisor.candidates import Candidate
 from pgkeel.advisor.facts import Writes
+from pgkeel.advisor.model import Kind, Recommendation
+from pgkeel.advisor.plan_changes import Draw
 from pgkeel.advisor.prepare import home_of, read_form, refusal
 from pgkeel.advisor.prices import index_bytes, price_of
-from pgkeel.advisor.proof import Proof, _culprit, _measured, gained_ms
+from pgkeel.advisor.proof import Proof, _culprit, _measured, _proved, _replay, _settle, _write_costs, _write_ratio, gained_ms
 from pgkeel.advisor.replay import Compared, Pair, Run, surprise_of
 from pgkeel.advisor.resolve import read_usage
 from pgkeel.postgres.index_declaration import IndexDeclaration, IndexKey
@@ -64,11 +71,11 @@ def test_one_bad_value_is_enough() -> None:
 
 def test_measured_by_calls() -> None:
     proof = Proof(compared={1: compared(1, pair(10, 5, "good"), calls=9), 2: compared(2, pair(10, 11, "good"), calls=1)})
-    found = _measured("good", proof, 8192, None)
+    found = _measured("good", proof, 8192, 1.0)
     assert found is not None
     assert found.time_ratio == pytest.approx((9 * 5 + 11) / 100)
     assert (found.worst_query_ratio, found.write_ratio, found.bytes, found.rounds) == (pytest.approx(1.1), 1.0, 8192, 5)
-    assert _measured("bad", proof, 8192, None) is None
+    assert _measured("bad", proof, 8192, 1.0) is None
 
 
 def test_a_set_gains_what_statements_save() -> None:
@@ -169,3 +176,80 @@ def test_of_what_does_not_fit_the_least_worth_goes() -> None:
     assert too_much(sizes, 5, worth) == "small"
     assert too_much(sizes, 20, worth) == "middle"
     assert too_much(sizes, 600, worth) == "large"
+
+
+def changed(query: int, *used: str) -> Any:
+    draws = [Draw("SELECT 1", "SELECT 1", frozenset({name})) for name in used]
+    return SimpleNamespace(ready=SimpleNamespace(statement=SimpleNamespace(query_id=query)), draws=draws)
+
+
+def replayed_until(monkeypatch: pytest.MonkeyPatch, proof: Proof, seconds: float, *found: Any) -> None:
+    monkeypatch.setattr(proving, "changed_plans", lambda *_: found)
+    monkeypatch.setattr(proving, "compare", lambda _session, _switch, one: compared(one.ready.statement.query_id))
+    nothing: Any = None
+    _replay(nothing, nothing, [], proof, time.monotonic() + seconds)
+
+
+def test_an_index_that_a_statement_would_use_which_nobody_had_time_for_is_not_proved(monkeypatch: pytest.MonkeyPatch) -> None:
+    proof = Proof(compared={1: compared(1, pair(10, 1, "good", "both"))})
+    replayed_until(monkeypatch, proof, -1, changed(2, "both", "bad"), changed(3))
+    assert proof.unrun == {2: frozenset({"both", "bad"})}
+    assert 3 in proof.compared  # its plan is the same: there is nothing to run
+    assert [_settle(name, proof) for name in ("good", "both", "bad", "idle")] == [True, False, False, False]
+    assert set(proof.unjudged) == {"both", "bad"}
+    assert "before 1 statement(s)" in proof.unjudged["bad"]
+    assert set(proof.rejected) == {"idle"}
+    assert gained_ms(proof) == 0
+    # A later round that runs it, or finds its plan as it was, settles it.
+    replayed_until(monkeypatch, proof, 60, changed(2, "bad"))
+    assert proof.unrun == {}
+
+
+def test_nobody_is_called_idle_before_all_that_want_it_were_run() -> None:
+    one = compared(2, pair(10, 10, "both"))
+    assert _culprit([one], CANDIDATES, frozenset({"both"})) is None
+    assert _culprit([one], CANDIDATES, frozenset({"good"})) is not None
+
+
+def test_what_failed_was_not_replayed() -> None:
+    workload: Any = [SimpleNamespace(statement=SimpleNamespace(query_id=n, total_ms=100.0), guessed=False) for n in (1, 2, 3)]
+    failed = compared(2)
+    failed.skipped = "it failed on the copy (22P02)"
+    proof = Proof(compared={1: compared(1, pair(10, 1, "good")), 2: failed, 3: compared(3)})
+    measured = _measured("good", proof, 8192, 1.0)
+    assert measured is not None
+    found = _proved("good", measured, proof, statements=workload, served=(1, 2, 3), lost_ms=0.0)
+    assert found.replayed_share == pytest.approx(2 / 3)
+
+
+def test_what_writers_lose_is_unknown_where_it_cannot_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proving, "write_cost", lambda *_: None)
+    nothing: Any = None
+    chosen = {"i": Candidate(IndexDeclaration("i", "Orders", (IndexKey("status"),)))}
+    written = _write_costs(nothing, chosen, [], CATALOG, {ORDERS.id: Writes(updated=1)})
+    assert _write_ratio(ORDERS.id, written) is None
+    assert _write_ratio(ORDERS.id, _write_costs(nothing, chosen, [], CATALOG, {})) == 1.0
+    measured = _measured("i", Proof(compared={1: compared(1, pair(10, 1, "i"))}), 8192, None)
+    row = Recommendation(Kind.CREATE_INDEX, "s", "d", "u", "r", "heuristic", measured=measured).as_dict()
+    assert row["write_cost"] is None
+    assert row["measured_gain"] == pytest.approx(0.9)
+
+
+def test_unique_columns_are_not_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "written_columns", lambda *_: ["id", "email", "status"])
+    monkeypatch.setattr(writing, "unique_columns", lambda *_: frozenset({"id", "email"}))
+    updated: list[list[str]] = []
+
+    def once(*given: Any) -> tuple[float, int]:
+        updated.append(given[4])
+        return 1.0, 1
+
+    monkeypatch.setattr(writing, "_once", once)
+    nothing: Any = None
+    writing.write_cost(nothing, ORDERS, [("public", "i")], Writes(updated=5), frozenset({"email", "status"}))
+    assert updated
+    assert all(one == ["status"] for one in updated)
+    updated.clear()
+    writing.write_cost(nothing, ORDERS, [("public", "i")], Writes(updated=5), frozenset({"email"}))
+    assert updated
+    assert all(one == [] for one in updated), "inserting stands for what cannot be tried"

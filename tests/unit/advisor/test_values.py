@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
+from pgkeel.advisor import facts_read
 from pgkeel.advisor.cures import cure
+from pgkeel.advisor.prepare import _Types
 from pgkeel.advisor.resolve import read_usage
 from pgkeel.advisor.values import SETS, bound, chosen_values, is_guess, sets_of
 from unit.advisor.shop import CATALOG, ORDERS, column
@@ -115,3 +119,19 @@ def test_an_open_range_of_time_asks_for_the_last_days() -> None:
     assert values(sql, kinds, 1)[0] != "2025-12-29 00:00:00", "the table does not reach back so far"
     assert values(sql, kinds, 2) == ("2026-01-17",)
     assert values('SELECT 1 FROM "Orders" WHERE placed < $1', kinds, 0) == ("2026-01-03",)
+
+
+def test_types_are_named_without_a_length_of_one() -> None:
+    # format_type(oid, NULL) says character and bit, which in a cast are character(1) and bit(1): 'DE' became 'D'.
+    assert "format_type(a.atttypid, -1)" in facts_read._COLUMNS
+    asked: list[str] = []
+
+    class Session:
+        def execute(self, query: str) -> Any:
+            asked.append(query)
+            return SimpleNamespace(fetchall=lambda: [(1042, "bpchar")])
+
+    session: Any = Session()
+    assert _Types(session)(1042) == "bpchar"
+    assert "format_type(oid, -1)" in asked[0]
+    assert values("SELECT $1 FROM tiny", ["bpchar"]) == ("a",)
