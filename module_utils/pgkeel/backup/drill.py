@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def check_drill(store: Store, request: DrillRequest) -> Manifest:
 def run_drill(store: Store, request: DrillRequest) -> DrillResult:
     """Restore the newest committed backup into a throwaway cluster, or database, and compare it with its manifest.
 
-    Never raises PgkeelError: what went wrong is in the result, as FAIL when the backup is to blame, else as COULD NOT VERIFY.
+    Never raises: what went wrong is in the result, as FAIL when the backup is to blame, else as COULD NOT VERIFY.
     The copy and everything downloaded are gone afterwards. With a cluster of its own, production is not connected to at all.
     """
     target = "cluster" if request.production is None else "database"
@@ -66,6 +67,13 @@ def run_drill(store: Store, request: DrillRequest) -> DrillResult:
     except PgkeelError as error:
         result.checks.append(Check("drill", Verdict.COULD_NOT_VERIFY, str(error)))
         result.reason = str(error)
+    except Exception as error:
+        # A drill always has a verdict. Not the error's text, which may hold what was being read.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        result.reason = (
+            f"The drill broke off: {type(error).__name__} in {place.name}, line {place.lineno}. This is worth a bug report."
+        )
+        result.checks.append(Check("drill", Verdict.COULD_NOT_VERIFY, result.reason))
     if not result.reason and result.verdict is not Verdict.PASS:
         worst = [check for check in result.checks if check.verdict is result.verdict]
         result.reason = "; ".join(f"{check.name}: {check.evidence}" for check in worst) + "."
