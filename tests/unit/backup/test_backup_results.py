@@ -40,3 +40,37 @@ def test_a_backup_that_broke_does_not_hide_the_others() -> None:
     result = summed_up("backup", [{**made, **sizes}, BROKEN])
     assert result["failures"] == ["two: it ended without a reason"]
     assert result["rows"] == 5
+
+
+ONE = {"kind": "healthchecks", "url": "https://hc.example/1"}
+TWO = {"kind": "healthchecks", "url": "https://hc.example/2"}
+ASKED = {"name": "n", "query": "SELECT 1", "expected": "1"}
+
+
+def drill_tasks(databases: list[str], push: list[dict[str, str]], assertions: list[dict[str, str]]) -> dict[str, Any]:
+    """Whether it is refused, and what each database's drill is given."""
+    tasks = {task["name"].removeprefix("Drill | "): task for task in load("tasks/drill.yml")}
+    variables = {"backup_databases": databases, "backup_drill_push": push, "backup_drill_assertions": assertions}
+    refuse = tasks["Refuse monitors and assertions that do not say of which database"]
+    drill = tasks["Restore and compare the newest backup of each database"]
+    given = {}
+    for item in databases:
+        own = {name: value for name, value in drill["vars"].items() if name in {"__backup_drill_asserted", "__backup_drill_told"}}
+        template = Templar(loader=DataLoader(), variables={**variables, **own, "item": item}).template
+        given[item] = [template(drill["pg_restore_drill"][name]) for name in ("push", "assertions")]
+    holds = Templar(loader=DataLoader(), variables=variables).evaluate_conditional(refuse["ansible.builtin.assert"]["that"])
+    return {"refused": not holds, **given}
+
+
+def test_of_one_database_a_monitor_need_not_say_which() -> None:
+    assert drill_tasks(["a"], [ONE], [ASKED]) == {"refused": False, "a": [[ONE], [ASKED]]}
+
+
+def test_of_several_each_has_its_own() -> None:
+    found = drill_tasks(["a", "b"], [{**ONE, "database": "a"}, {**TWO, "database": "b"}], [{**ASKED, "database": "b"}])
+    assert found == {"refused": False, "a": [[ONE], []], "b": [[TWO], [ASKED]]}
+
+
+def test_of_several_one_that_does_not_say_which_is_refused() -> None:
+    assert drill_tasks(["a", "b"], [{**ONE, "database": "a"}, TWO], [])["refused"]
+    assert drill_tasks(["a", "b"], [], [ASKED])["refused"]
