@@ -54,6 +54,9 @@ INSERT INTO odd (m, ms, p, s, j, r, c, w, f, v, i, t, money, n, x, owner, o, pt)
 ALTER TABLE odd ENABLE ROW LEVEL SECURITY;
 CREATE POLICY mine ON odd FOR SELECT TO PUBLIC USING (c IN ('a', 'b') AND n > 3);
 CREATE INDEX odd_partial ON odd (lower(c)) WHERE c IN ('a', 'b');
+CREATE INDEX half_built ON nothing (a);
+UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'half_built'::regclass;
+CREATE INDEX not_of_every_partition ON ONLY log (id);
 CREATE STATISTICS odd_statistics ON c, n FROM odd;
 CREATE FUNCTION twice(a int, b int DEFAULT 2) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 * $2';
 CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
