@@ -100,6 +100,7 @@ def _record(result: DrillResult, started: datetime) -> DrillRecord | None:
         phases={name: round(seconds, 3) for name, seconds in result.phases.items()},
         rows_compared=result.rows_compared,
         database_bytes=result.database_bytes,
+        by_budget=result.by_budget,
     )
 
 

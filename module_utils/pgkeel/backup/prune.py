@@ -66,8 +66,8 @@ def take_inventory(store: Store, shelf: Shelf, verify_keys: tuple[str, ...], pol
         verdicts[record.backup_id] = record.verdict
         if record.verdict == Verdict.PASS.value:
             proved[record.backup_id] = record.time
-        elif record.verdict == Verdict.FAIL.value:
-            # What passed once and no longer does is not proved.
+        elif record.verdict == Verdict.FAIL.value and not record.by_budget:
+            # What passed once and no longer does is not proved; late is another matter.
             proved.pop(record.backup_id, None)
     manifests = {manifest.run_id: manifest for manifest in catalogue.manifests}
     decisions: list[Decision] = decide(
