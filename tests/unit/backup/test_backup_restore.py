@@ -23,8 +23,7 @@ from pgkeel.backup.retention import Policy
 from pgkeel.errors import PgkeelError
 from pgkeel.objectstore.errors import StoreError
 from pgkeel.postgres.proving_ground import ProvingGround, clean_environment
-
-from .test_backup_manifest import MANIFEST, RUN
+from unit.backup.test_backup_manifest import MANIFEST, RUN
 
 SHELF = Shelf("pgkeel", "db1", "edtech")
 
