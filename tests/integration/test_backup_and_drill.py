@@ -35,6 +35,8 @@ CREATE MATERIALIZED VIEW counted AS SELECT count(*) FROM "User";
 DELETE FROM "User" WHERE id = 7;
 CREATE SEQUENCE down INCREMENT -3;
 SELECT nextval('down');
+CREATE SEQUENCE elsewhere;
+SELECT setval('elsewhere', 1000, false);
 SELECT lo_from_bytea(0, 'large');
 CREATE VIEW seen AS SELECT email FROM "User";
 CREATE TYPE mood AS ENUM ('sad', 'ok');
