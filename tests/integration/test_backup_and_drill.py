@@ -35,6 +35,8 @@ CREATE MATERIALIZED VIEW counted AS SELECT count(*) FROM "User";
 DELETE FROM "User" WHERE id = 7;
 CREATE SEQUENCE down INCREMENT -3;
 SELECT nextval('down');
+CREATE SEQUENCE elsewhere;
+SELECT setval('elsewhere', 1000, false);
 SELECT lo_from_bytea(0, 'large');
 CREATE VIEW seen AS SELECT email FROM "User";
 CREATE TYPE mood AS ENUM ('sad', 'ok');
@@ -54,6 +56,9 @@ INSERT INTO odd (m, ms, p, s, j, r, c, w, f, v, i, t, money, n, x, owner, o, pt)
 ALTER TABLE odd ENABLE ROW LEVEL SECURITY;
 CREATE POLICY mine ON odd FOR SELECT TO PUBLIC USING (c IN ('a', 'b') AND n > 3);
 CREATE INDEX odd_partial ON odd (lower(c)) WHERE c IN ('a', 'b');
+CREATE INDEX half_built ON nothing (a);
+UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'half_built'::regclass;
+CREATE INDEX not_of_every_partition ON ONLY log (id);
 CREATE STATISTICS odd_statistics ON c, n FROM odd;
 CREATE FUNCTION twice(a int, b int DEFAULT 2) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 * $2';
 CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';

@@ -73,10 +73,12 @@ QUERIES: tuple[LiteralString, ...] = (
     FROM rel JOIN pg_attribute ON attrelid = rel.oid
     WHERE relkind IN ('r','p','v','m','f','c') AND attnum > 0 AND NOT attisdropped
     """,
+    # Of those that a dump carries: one that CREATE INDEX CONCURRENTLY left half built is no part of a backup.
     """
     SELECT 'index', concat_ws('.', rel.nspname, c.relname), pg_get_indexdef(indexrelid), indisclustered, indisreplident,
       c.reloptions
     FROM pg_index JOIN rel ON rel.oid = indrelid JOIN pg_class c ON c.oid = indexrelid
+    WHERE (indisvalid OR rel.relkind = 'p') AND indisready
     """,
     """
     SELECT 'constraint', concat_ws('.', rel.nspname, rel.relname, conname), contype, condeferrable, condeferred, convalidated,

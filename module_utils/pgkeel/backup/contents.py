@@ -49,7 +49,7 @@ class Sequence:
     schema: str
     name: str
     last_value: int | None
-    """None: never used."""
+    """The last one given; of one never used that before its first. None in older manifests, and of unlogged ones: never used."""
     increment: int
     cycles: bool
 
@@ -131,7 +131,7 @@ def read_sequences(session: Session) -> Iterator[Sequence]:
     """Every sequence, sorted. Sequences do not obey snapshots: read them before the dump does, and compare with >=."""
     rows = session.execute(
         """
-        SELECT n.nspname, c.relname, pg_catalog.pg_sequence_last_value(c.oid), s.seqincrement, s.seqcycle
+        SELECT n.nspname, c.relname, pg_catalog.pg_sequence_last_value(c.oid), s.seqincrement, s.seqcycle, c.relpersistence = 'p'
         FROM pg_catalog.pg_sequence s
         JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -143,9 +143,22 @@ def read_sequences(session: Session) -> Iterator[Sequence]:
           )
         ORDER BY 1, 2
         """
-    )
-    for schema, name, last_value, increment, cycles in rows:
-        yield Sequence(str(schema), str(name), None if last_value is None else int(last_value), int(increment), bool(cycles))
+    ).fetchall()
+    for schema, name, last_value, increment, cycles, logged in rows:
+        reached = None if last_value is None else int(last_value)
+        # A standby refuses to read one that is not logged.
+        if reached is None and logged:
+            reached = _before_the_first(session, schema, name, increment)
+        yield Sequence(str(schema), str(name), reached, int(increment), bool(cycles))
+
+
+def _before_the_first(session: Session, schema: str, name: str, increment: int) -> int | None:
+    """Of a sequence that gave no value yet, which setval and RESTART can make begin anywhere."""
+    row = session.execute(sql.SQL("SELECT last_value, is_called FROM {}").format(sql.Identifier(schema, name))).fetchone()
+    if row is None:
+        return None
+    # Somebody may have used it meanwhile.
+    return int(row[0]) if row[1] else int(row[0]) - int(increment)
 
 
 def read_contents(session: Session, sequences: tuple[Sequence, ...] | None = None, *, hashed: bool = True) -> Contents:

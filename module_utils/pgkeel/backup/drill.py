@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def check_drill(store: Store, request: DrillRequest) -> Manifest:
 def run_drill(store: Store, request: DrillRequest) -> DrillResult:
     """Restore the newest committed backup into a throwaway cluster, or database, and compare it with its manifest.
 
-    Never raises PgkeelError: what went wrong is in the result, as FAIL when the backup is to blame, else as COULD NOT VERIFY.
+    Never raises: what went wrong is in the result, as FAIL when the backup is to blame, else as COULD NOT VERIFY.
     The copy and everything downloaded are gone afterwards. With a cluster of its own, production is not connected to at all.
     """
     target = "cluster" if request.production is None else "database"
@@ -66,6 +67,13 @@ def run_drill(store: Store, request: DrillRequest) -> DrillResult:
     except PgkeelError as error:
         result.checks.append(Check("drill", Verdict.COULD_NOT_VERIFY, str(error)))
         result.reason = str(error)
+    except Exception as error:
+        # A drill always has a verdict. Not the error's text, which may hold what was being read.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        result.reason = (
+            f"The drill broke off: {type(error).__name__} in {place.name}, line {place.lineno}. This is worth a bug report."
+        )
+        result.checks.append(Check("drill", Verdict.COULD_NOT_VERIFY, result.reason))
     if not result.reason and result.verdict is not Verdict.PASS:
         worst = [check for check in result.checks if check.verdict is result.verdict]
         result.reason = "; ".join(f"{check.name}: {check.evidence}" for check in worst) + "."
@@ -92,6 +100,7 @@ def _record(result: DrillResult, started: datetime) -> DrillRecord | None:
         phases={name: round(seconds, 3) for name, seconds in result.phases.items()},
         rows_compared=result.rows_compared,
         database_bytes=result.database_bytes,
+        by_budget=result.by_budget,
     )
 
 
@@ -152,13 +161,14 @@ def _comparisons(running: Running, expected: Contents, found: Contents) -> list[
 
 
 def _check_indexes(session: Session) -> Check:
+    """Of tables and partitions: that of a partitioned table is invalid as long as a partition lacks it, in production too."""
     rows = session.execute(
         """
         SELECT n.nspname || '.' || c.relname
         FROM pg_catalog.pg_index i
         JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE NOT (i.indisvalid AND i.indisready)
+        WHERE c.relkind = 'i' AND NOT (i.indisvalid AND i.indisready)
         ORDER BY 1
         """
     ).fetchall()

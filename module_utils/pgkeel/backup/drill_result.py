@@ -12,6 +12,8 @@ from .check import Check, Verdict, overall
 from .drill_request import DrillRequest
 from .progress import Progress
 
+RTO, RPO = BUDGETS = ("recovery time (RTO)", "age of the data (RPO)")
+
 
 @dataclass
 class DrillResult:
@@ -53,6 +55,11 @@ class DrillResult:
             return Verdict.COULD_NOT_VERIFY
         return verdict
 
+    @property
+    def by_budget(self) -> bool:
+        """Whether it is FAIL because of a budget alone."""
+        return self.verdict is Verdict.FAIL and overall(one for one in self.checks if one.name not in BUDGETS) is not Verdict.FAIL
+
     def as_dict(self) -> dict[str, Any]:
         """A JSON-serialisable mapping."""
         return {
@@ -92,8 +99,8 @@ def check_budgets(result: DrillResult, request: DrillRequest) -> list[Check]:
     """Recovery time and data loss against what the operator allows; no budget, no check."""
     checks = []
     for name, seconds, budget in (
-        ("recovery time (RTO)", result.rto_seconds, request.rto_budget_seconds),
-        ("age of the data (RPO)", result.rpo_seconds, request.rpo_budget_seconds),
+        (RTO, result.rto_seconds, request.rto_budget_seconds),
+        (RPO, result.rpo_seconds, request.rpo_budget_seconds),
     ):
         if budget and seconds is not None:
             verdict = Verdict.PASS if seconds <= budget else Verdict.FAIL

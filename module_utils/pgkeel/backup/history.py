@@ -36,6 +36,8 @@ class DrillRecord:
     database_bytes: int
     target: str = "cluster"
     """Where the copy was: in a cluster of its own, or in a database of production's; records of old do not say it."""
+    by_budget: bool = False
+    """FAIL because of a budget alone: it says nothing against the backup."""
 
     def as_dict(self) -> dict[str, Any]:
         """A JSON-serialisable mapping."""

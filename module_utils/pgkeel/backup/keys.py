@@ -62,5 +62,5 @@ def run_of(shelf: Shelf, key: str) -> str | None:
 
 
 def new_run_id(snapshot_time: datetime) -> str:
-    """Unique to a run, and sorted by time for the eye; nothing else depends on the order."""
+    """Unique to a run, and sorted by time: for the eye, and for the order in which what never committed is removed."""
     return f"{snapshot_time.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"

@@ -66,8 +66,8 @@ def take_inventory(store: Store, shelf: Shelf, verify_keys: tuple[str, ...], pol
         verdicts[record.backup_id] = record.verdict
         if record.verdict == Verdict.PASS.value:
             proved[record.backup_id] = record.time
-        elif record.verdict == Verdict.FAIL.value:
-            # What passed once and no longer does is not proved.
+        elif record.verdict == Verdict.FAIL.value and not record.by_budget:
+            # What passed once and no longer does is not proved; late is another matter.
             proved.pop(record.backup_id, None)
     manifests = {manifest.run_id: manifest for manifest in catalogue.manifests}
     decisions: list[Decision] = decide(
@@ -107,15 +107,20 @@ def prune(store: Store, shelf: Shelf, verify_keys: tuple[str, ...], policy: Poli
             for name in (MANIFEST, DUMP, GLOBALS):
                 delete_object(store, shelf.key(listed.manifest.run_id, name))
             removed.append(listed.manifest.run_id)
-    return removed + _remove_orphans(store, shelf, moment)
+    return removed + _remove_orphans(store, shelf, moment, policy.most_removed - len(removed))
 
 
-def _remove_orphans(store: Store, shelf: Shelf, now: datetime) -> list[str]:
-    """Objects of runs that were killed before they committed; any manifest, believed or not, protects its run."""
+def _remove_orphans(store: Store, shelf: Shelf, now: datetime, most: int) -> list[str]:
+    """Objects of runs that were killed before they committed, of the ``most`` oldest runs.
+
+    Any manifest, believed or not, protects its run.
+    """
     objects = [(run_id, item) for item in list_objects(store, shelf.folder) if (run_id := run_of(shelf, item.key)) is not None]
     committed = {run_id for run_id, item in objects if item.key == shelf.key(run_id, MANIFEST)}
     orphans = {run_id for run_id, item in objects if run_id not in committed and now - item.modified > ORPHAN_AGE}
+    # A run's id begins with its time.
+    gone = sorted(orphans)[: max(0, most)]
     for run_id, item in objects:
-        if run_id in orphans:
+        if run_id in gone:
             delete_object(store, item.key)
-    return sorted(orphans)
+    return gone

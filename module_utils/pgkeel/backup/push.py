@@ -6,6 +6,7 @@ check's URL means success, to the URL with /fail failure; the body is kept as it
 
 from __future__ import annotations
 
+import http.client
 import time
 import urllib.error
 import urllib.request
@@ -26,7 +27,7 @@ def tell(
     """Tell each monitor, with its ``kind`` and ``url``; returns what came of it. Never raises, and never repeats a URL."""
     outcomes = []
     for monitor in monitors:
-        error = _send(_request(monitor["kind"], monitor["url"], verdict, message, rto_seconds))
+        error = _send(monitor, verdict, message, rto_seconds)
         outcomes.append({"kind": monitor["kind"], "told": not error, "error": error})
     return outcomes
 
@@ -49,15 +50,16 @@ def _request(kind: str, url: str, verdict: Verdict, message: str, rto_seconds: f
     )
 
 
-def _send(request: urllib.request.Request | None) -> str:
+def _send(monitor: Mapping[str, str], verdict: Verdict, message: str, rto_seconds: float | None) -> str:
     """The error, without the URL; empty when the monitor took it."""
-    if request is None:
-        return "its URL is not one of http or https"
     error = ""
     for attempt in range(TRIES):
         if attempt:
             time.sleep(attempt)
         try:
+            request = _request(monitor["kind"], monitor["url"], verdict, message, rto_seconds)
+            if request is None:
+                return "its URL is not one of http or https"
             with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310 - checked
                 # Uptime Kuma answers an unknown token with 404, and Healthchecks an unknown check with 200 and these words.
                 if b"not found" in answer.read(200):
@@ -65,7 +67,12 @@ def _send(request: urllib.request.Request | None) -> str:
         except urllib.error.HTTPError as refused:
             error = f"HTTP {refused.code}"
             refused.close()
-        except (OSError, ValueError) as failure:
+        except (http.client.InvalidURL, ValueError) as wrong:
+            # Its text repeats the path, which is the secret.
+            return f"its URL cannot be used ({type(wrong).__name__})"
+        except http.client.HTTPException as odd:
+            error = f"it does not answer as a web server does ({type(odd).__name__})"
+        except OSError as failure:
             error = str(getattr(failure, "reason", "")) or type(failure).__name__
         else:
             return ""

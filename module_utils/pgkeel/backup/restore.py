@@ -31,12 +31,12 @@ from ..postgres.proving_ground import (
     proving_ground,
     yielding,
 )
-from ..postgres.throwaway_database import LIMITS, ThrowawayDatabase
+from ..postgres.throwaway_database import LIMITS, TROUBLE, ThrowawayDatabase
 from .catalogue import newest, read_catalogue
 from .check import Check, Verdict
 from .drill_request import DrillRequest
 from .drill_result import DrillResult
-from .encryption import decrypt_file, identity_of
+from .encryption import decrypt_file, identity_of, recipient_of
 from .globals_sql import for_throwaway_cluster
 from .history import read_records
 from .keys import DUMP, GLOBALS
@@ -48,6 +48,7 @@ from .shared_server import NOT_VERIFIED, check_server, shared_ground
 Running = ProvingGround | ThrowawayDatabase
 """Where the copy is: a cluster of its own, or a database in production's."""
 DISK_FULL = "No space left on device"
+WORKER_GONE = "a worker process died unexpectedly"
 LOG_LINES = 50
 HISTORY = 60
 STATEMENT_TIMEOUT = LIMITS["statement_timeout"]
@@ -81,12 +82,23 @@ def locate(store: Store, request: DrillRequest, result: DrillResult) -> Manifest
     result.database_bytes = manifest.database_bytes
     result.dump_bytes = manifest.dump.bytes
     result.rpo_seconds = (datetime.now(UTC) - manifest.snapshot_time).total_seconds()
+    _require_recipient(request.identity, manifest)
     if request.production is not None:
         result.not_verified = [dict(item) for item in NOT_VERIFIED]
         check_server(request.production, manifest, request.base_dir, request.space_factor, request.jobs)
         return manifest
     require_space(request.base_dir, int(manifest.database_bytes * request.space_factor) + 2 * manifest.dump.bytes + BASE_BYTES)
     return manifest
+
+
+def _require_recipient(identity: str, manifest: Manifest) -> None:
+    """Said before anything is downloaded: another key is nothing that the backup is to blame for."""
+    own = recipient_of(identity)
+    if own not in {recipient.strip().lower() for recipient in manifest.recipients}:
+        raise PgkeelError(
+            f"Backup {manifest.run_id} is not encrypted to the drill's identity, whose public key is {own}",
+            "Give the drill an identity whose public key was among backup_age_recipients, or add this one and take a new backup",
+        )
 
 
 @contextmanager
@@ -196,6 +208,11 @@ def blamed(running: Running) -> Iterator[None]:
                 "The throwaway server ended in the middle of the drill",
                 "Check free memory and the kernel's log, then run it again",
             ) from error
+        if isinstance(error, RestoreFailedError) and TROUBLE.search(str(error)):
+            raise PgkeelError(
+                f"The throwaway server stood in the way: {str(error).strip().splitlines()[0]}",
+                "Check free memory and the kernel's log, then run it again",
+            ) from error
         if isinstance(error, psycopg.Error):
             raise PgkeelError(
                 f"The restored copy could not be read: {str(error).strip().splitlines()[0]}", "Run it again"
@@ -204,7 +221,7 @@ def blamed(running: Running) -> Iterator[None]:
 
 
 def restore(request: DrillRequest, manifest: Manifest, running: Running, dump: Path, roles: Path) -> None:
-    """Roles, then the dump, which is gone afterwards. Raises RestoreFailedError."""
+    """Roles, then the dump, which is gone afterwards. Raises RestoreFailedError, PgkeelError when a program was killed."""
     login = running.login()
     environment = {**clean_environment(), "PGHOST": login.host, "PGPORT": str(login.port), "PGUSER": login.user}
     if isinstance(running, ProvingGround):
@@ -272,6 +289,13 @@ def _run(command: list[str], environment: dict[str, str], what: str, stdin: str 
     if done.returncode:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         telling = [line for line in lines if "error" in line.lower() or DISK_FULL in line] or lines
+        # A worker that failed says why before it ends; one that was killed says nothing.
+        if done.returncode < 0 or (telling and all(WORKER_GONE in line for line in telling)):
+            by = f"by signal {-done.returncode}" if done.returncode < 0 else "in one of its workers"
+            raise PgkeelError(
+                f"{program} was killed {by} while {what} was restored",
+                "Check free memory and the kernel's log, then run it again",
+            )
         raise RestoreFailedError(
             f"{what} could not be restored: {program} exited with {done.returncode}: {'; '.join(telling[:3])[:800]}",
             "Take a new backup now, and keep this one to find out why",

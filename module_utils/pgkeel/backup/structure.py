@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
 from ..postgres.connect import connect
 from ..postgres.proving_ground import ProvingGround, clean_environment, dying_with_us, yielding
@@ -27,6 +28,12 @@ JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_am a ON a.oid = c.relam
 WHERE a.amname = 'btree' AND c.relkind = 'i' AND i.indisvalid AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)
 ORDER BY 1
+"""
+# Production may have the extension in a schema of its own choice; pg_amcheck finds it there too.
+WHERE_AMCHECK_IS = """
+SELECT n.nspname FROM pg_catalog.pg_extension e
+JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+WHERE e.extname = 'amcheck'
 """
 
 
@@ -62,9 +69,13 @@ def check_structure(bin_dir: Path, running: ProvingGround | ThrowawayDatabase, d
 def _check_computed(running: ProvingGround | ThrowawayDatabase, database: str) -> Check:
     with connect(running.login(database)) as session:
         indexes = session.execute(COMPUTED).fetchall()
+        schema = session.execute(WHERE_AMCHECK_IS).fetchone()
+        if schema is None:
+            return Check(NAME, Verdict.COULD_NOT_VERIFY, "the extension amcheck is not in the copy")
+        look = sql.SQL("SELECT {}(%s::pg_catalog.oid, true)").format(sql.Identifier(str(schema[0]), "bt_index_check"))
         for oid, name in indexes:
             try:
-                session.execute("SELECT pg_catalog.bt_index_check(%s::pg_catalog.oid, true)", [oid])
+                session.execute(look, [oid])
             except (psycopg.errors.IndexCorrupted, psycopg.errors.DataCorrupted) as error:
                 return Check(NAME, Verdict.FAIL, f"{name}: {error.diag.message_primary}")
     rows = f", and every row is in each of the {len(indexes)} indexes of expressions or predicates" if indexes else ""

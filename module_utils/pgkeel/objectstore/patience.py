@@ -7,12 +7,14 @@ botocore's own retry modes do not know the code that R2 sends with 429, so they 
 from __future__ import annotations
 
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from ..postgres.interruption import InterruptedRunError
 from .errors import is_transient, status_of
 
 T = TypeVar("T")
@@ -50,8 +52,10 @@ def persist(
     """Call until it works, raises something that will not pass, or patience ends: then its last error is raised.
 
     ``stop``, when set, ends the pause and the trying; ``on_retry`` hears of each error that is tried again.
+    A signal that came in the middle of a request is raised as what it is: InterruptedRunError.
     """
     halt = stop or threading.Event()
+    handled = sys.exception()
     begun = clock()
     tries = 0
     while True:
@@ -59,6 +63,9 @@ def persist(
         try:
             return operation()
         except Exception as error:
+            signalled = _interruption(error, handled)
+            if signalled is not None:
+                raise signalled from None
             # R2 takes one write a second of a key: after its 429 anything sooner is refused again.
             least = WRITE_INTERVAL if status_of(error) == TOO_MANY_REQUESTS else 0.1
             pause = max(least, patience.bound(tries) * chance())
@@ -67,3 +74,21 @@ def persist(
                 raise
             if on_retry is not None:
                 on_retry(error)
+
+
+def _interruption(error: BaseException, handled: BaseException | None) -> InterruptedRunError | None:
+    """The signal that an error stands for, however it was wrapped: botocore makes HTTPClientError of whatever ends a request.
+
+    What the caller is cleaning up after, ``handled``, is not looked at: the cleaning-up goes on in spite of it.
+    """
+    seen = set() if handled is None else {id(handled)}
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        found = waiting.pop()
+        if found is None or id(found) in seen:
+            continue
+        if isinstance(found, InterruptedRunError):
+            return found
+        seen.add(id(found))
+        waiting += [found.__cause__, found.__context__]
+    return None

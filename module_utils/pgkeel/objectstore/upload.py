@@ -63,9 +63,12 @@ def upload_stream(store: Store, key: str, source: Source, plan: PartPlan, before
                 on_retry=started_again.append,
             )["UploadId"]
         )
-    except (BotoCoreError, ClientError, ValueError) as error:
-        _abort_all(store, key)
-        raise store.explain(error, f"starting the upload of {key}") from error
+    except BaseException as error:
+        with uninterrupted():
+            _abort_all(store, key)
+        if isinstance(error, (BotoCoreError, ClientError, ValueError)):
+            raise store.explain(error, f"starting the upload of {key}") from error
+        raise
     try:
         sent = _send_parts(store, key, upload_id, source, plan)
         before_commit()

@@ -22,7 +22,7 @@ from ..errors import PgkeelError
 from .arguments import DEFAULT_BIN_DIR
 from .connect import Login, connect
 from .ground_folder import MIB, PORT, STOP_SECONDS, claimed_folder
-from .interruption import uninterrupted
+from .interruption import InterruptedRunError, uninterrupted
 
 START_SECONDS = 60.0
 # What a faithful cluster must not take from production: its folders and files, its archive, its schedulers and its log.
@@ -261,6 +261,8 @@ def _await(running: ProvingGround, *, faithful: bool) -> None:
                 row = session.execute(
                     "SELECT current_setting('archive_mode'), current_setting('listen_addresses'), current_setting('fsync')"
                 ).fetchone()
+        except InterruptedRunError:
+            raise
         except PgkeelError:
             if time.monotonic() > deadline:
                 raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import StreamRequestHandler, TCPServer
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -114,9 +115,44 @@ def test_a_check_that_nobody_knows_is_said_and_the_url_is_not(monitors: Monitors
     assert "secret" not in str(outcome)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9/secret", "file:///etc/secret", "secret"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:9/secret",
+        "file:///etc/secret",
+        "secret",
+        "http://127.0.0.1:9/secret ",
+        "http://127.0.0.1:secret/secret",
+        "http://[::1/secret",
+        "http://127.0.0.1:9/s\u00e9cret",
+    ],
+)
 def test_nobody_there(monitors: Monitors, url: str) -> None:
     (outcome,) = tell([{"kind": "healthchecks", "url": url}], Verdict.PASS, "x", None)
     assert not outcome["told"]
-    assert "secret" not in str(outcome)
+    assert "cret" not in str(outcome)
     assert monitors.state == {}
+
+
+@pytest.mark.parametrize("kind", ["uptime_kuma", "healthchecks"])
+def test_who_answers_as_no_web_server_does_is_said(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr(push.time, "sleep", lambda _: None)
+
+    class Mail(StreamRequestHandler):
+        def handle(self) -> None:
+            self.rfile.readline()
+            self.wfile.write(b"220 mail.example.com ESMTP\r\n")
+
+    with TCPServer(("127.0.0.1", 0), Mail) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            (outcome,) = tell(
+                [{"kind": kind, "url": f"http://127.0.0.1:{server.server_address[1]}/secret"}], Verdict.PASS, "x", None
+            )
+        finally:
+            server.shutdown()
+            thread.join()
+    assert not outcome["told"]
+    assert "BadStatusLine" in outcome["error"]
+    assert "secret" not in str(outcome)

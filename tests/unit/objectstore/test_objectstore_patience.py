@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ClientError, HTTPClientError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 from pgkeel.objectstore.patience import Patience, persist
+from pgkeel.postgres.interruption import InterruptedRunError
 
 
 def answer(status: int, code: str) -> ClientError:
@@ -84,3 +85,28 @@ def test_a_stop_ends_the_pause() -> None:
 def test_pauses_grow_up_to_their_limit(tries: int) -> None:
     patience = Patience()
     assert patience.bound(tries) <= patience.bound(tries + 1) <= patience.longest_delay
+
+
+def test_a_signal_inside_a_request_ends_the_trying() -> None:
+    """As botocore does it: whatever ends a request becomes its own error of the connection."""
+    calls = []
+
+    def request() -> str:
+        calls.append(1)
+        try:
+            raise InterruptedRunError("The run was ended by SIGTERM", "Run it again")  # noqa: TRY301 - in a request
+        except InterruptedRunError as error:
+            raise HTTPClientError(error=error)  # noqa: B904 - botocore names no cause either
+
+    with pytest.raises(InterruptedRunError, match="SIGTERM"):
+        persist(request, QUICK)
+    assert len(calls) == 1
+
+
+def test_cleaning_up_after_a_signal_still_tries_again() -> None:
+    operation = Failing(HTTPClientError(error="the connection broke"), 2)
+    try:
+        raise InterruptedRunError("The run was ended by SIGTERM", "Run it again")  # noqa: TRY301 - in a request
+    except InterruptedRunError:
+        assert persist(operation, QUICK) == "done"
+    assert operation.calls == 3

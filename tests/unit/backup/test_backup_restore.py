@@ -1,0 +1,107 @@
+"""What the backup is to blame for, and what it is not."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pgkeel.backup import prune, restore
+from pgkeel.backup.catalogue import Catalogue
+from pgkeel.backup.check import Check, Verdict
+from pgkeel.backup.drill_request import DrillRequest
+from pgkeel.backup.drill_result import BUDGETS, DrillResult
+from pgkeel.backup.encryption import make_identity, recipient_of
+from pgkeel.backup.history import DrillRecord
+from pgkeel.backup.keys import Shelf
+from pgkeel.backup.restore import RestoreFailedError, blamed, locate
+from pgkeel.backup.retention import Policy
+from pgkeel.errors import PgkeelError
+from pgkeel.objectstore.errors import StoreError
+from pgkeel.postgres.proving_ground import ProvingGround, clean_environment
+from unit.backup.test_backup_manifest import MANIFEST, RUN
+
+SHELF = Shelf("pgkeel", "db1", "edtech")
+
+
+def located(monkeypatch: pytest.MonkeyPatch, folder: Path, recipients: tuple[str, ...], identity: str) -> DrillResult:
+    manifest = dataclasses.replace(MANIFEST, recipients=recipients)
+    monkeypatch.setattr(restore, "require_program", lambda *_: None)
+    monkeypatch.setattr(restore, "require_space", lambda *_: None)
+    monkeypatch.setattr(restore, "read_catalogue", lambda *_: Catalogue((manifest,), ()))
+    result = DrillResult()
+    locate(None, DrillRequest(SHELF, folder, folder, identity=identity), result)  # type: ignore[arg-type]
+    return result
+
+
+def test_another_key_is_said_before_anything_is_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    identity = make_identity()
+    with pytest.raises(PgkeelError, match="not encrypted to the drill's identity") as refused:
+        located(monkeypatch, tmp_path, (recipient_of(make_identity()),), identity)
+    assert not isinstance(refused.value, StoreError)
+    assert identity not in str(refused.value)
+
+
+def test_one_of_several_keys_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    identity = make_identity()
+    recipients = (recipient_of(make_identity()), f" {recipient_of(identity)} ")
+    assert located(monkeypatch, tmp_path, recipients, identity).backup_id == RUN
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[ProvingGround]:
+    with subprocess.Popen(["/bin/sleep", "60"]) as server:
+        yield ProvingGround(tmp_path, tmp_path, "postgres", (), server)
+        server.kill()
+
+
+@pytest.mark.parametrize(
+    ("words", "blames"),
+    [
+        ("pg_restore: error: could not execute query: server closed the connection unexpectedly", False),
+        ("pg_restore: error: could not execute query: ERROR:  out of memory", False),
+        ('pg_restore: error: could not execute query: ERROR:  relation "x" does not exist', True),
+        ("pg_restore: error: could not read from input file: end of file", True),
+    ],
+)
+def test_a_server_that_lost_a_process_is_not_the_backup_s_fault(running: ProvingGround, words: str, blames: bool) -> None:
+    with pytest.raises(PgkeelError) as raised, blamed(running):
+        raise RestoreFailedError(words, "Take a new backup now")
+    assert isinstance(raised.value, RestoreFailedError) is blames
+
+
+@pytest.mark.parametrize(
+    ("script", "blames"),
+    [
+        ("kill -9 $$", False),
+        ("echo 'pg_restore: error: a worker process died unexpectedly' >&2; exit 1", False),
+        ("echo 'pg_restore: error: end of file' >&2; echo 'error: a worker process died unexpectedly' >&2; exit 1", True),
+        ("exit 1", True),
+    ],
+)
+def test_a_program_that_was_killed_is_not_the_backup_s_fault(script: str, blames: bool) -> None:
+    with pytest.raises(PgkeelError) as raised:
+        restore._run(["/bin/sh", "-c", script], clean_environment(), "the dump")
+    assert isinstance(raised.value, RestoreFailedError) is blames
+
+
+@pytest.mark.parametrize(
+    ("failed", "by_budget"), [((BUDGETS[0],), True), ((BUDGETS[1], "row counts"), False), (("row counts",), False), ((), False)]
+)
+def test_a_budget_takes_no_proof_away(monkeypatch: pytest.MonkeyPatch, failed: tuple[str, ...], by_budget: bool) -> None:
+    result = DrillResult(checks=[Check("tables", Verdict.PASS, ""), *(Check(name, Verdict.FAIL, "") for name in failed)])
+    assert result.by_budget is by_budget
+
+    def record(day: int, **more: Any) -> DrillRecord:
+        time = datetime(2026, 3, day, tzinfo=UTC)
+        return DrillRecord("edtech", RUN, time, more.pop("verdict"), "", 1.0, 1.0, {}, 1, 1, **more)
+
+    records = [record(2, verdict="PASS"), record(3, verdict=Verdict.FAIL.value, by_budget=result.by_budget)]
+    monkeypatch.setattr(prune, "read_catalogue", lambda *_: Catalogue((MANIFEST,), ()))
+    monkeypatch.setattr(prune, "read_records", lambda *_: records)
+    (listed,) = prune.take_inventory(None, SHELF, (), Policy(), datetime(2026, 3, 9, tzinfo=UTC)).backups  # type: ignore[arg-type]
+    assert (listed.proved is not None) is by_budget
