@@ -1,6 +1,7 @@
 """Values of settings: what PostgreSQL would make of a text, and when two texts mean the same.
 
-The rules are those of the PostgreSQL 17 documentation, section 19.1.1 "Parameter Names and Values".
+The rules are those of the PostgreSQL 17 documentation, section 19.1.1 "Parameter Names and Values", and where it is silent,
+those of guc.c (``parse_int``, ``convert_to_base_unit``).
 """
 
 from __future__ import annotations
@@ -75,16 +76,26 @@ def factor(unit: str) -> tuple[str, float]:
     raise ValueError(f"{unit!r} is not a unit")
 
 
-def number(text: str, unit: str) -> float:
+def number(text: str, unit: str, *, integer: bool = False) -> float:
     """A number in ``unit``, from a text such as ``4MB``, ``1.5h`` or ``20``; a bare number is in ``unit`` already.
 
-    Not rounded: an integer setting rounds it. Raises ValueError for what is not a number or has a foreign unit.
+    A fraction is rounded to the next smaller unit, as PostgreSQL does: ``1.3GB`` is 1331 MB. An ``integer`` setting reads a
+    leading zero as octal; it rounds what it gets, and this does not. Raises ValueError for what is not a number or has a
+    foreign unit.
     """
     match = _NUMBER.fullmatch(text.strip())
     if not match:
         raise ValueError("it is not a number")
     digits = match["number"]
-    value = float(int(digits, 16)) if "x" in digits.lower() else float(digits)
+    plain = digits.lstrip("+-")
+    if "x" in digits.lower():
+        value = float(int(digits, 16))
+    elif integer and len(plain) > 1 and plain.startswith("0") and plain.isdigit():
+        if not set(plain) <= set("01234567"):
+            raise ValueError("a leading zero makes it octal, and it is not an octal number")
+        value = float(int(digits, 8))
+    else:
+        value = float(digits)
     if not match["unit"]:
         return value
     dimension, base = factor(unit)
@@ -93,7 +104,12 @@ def number(text: str, unit: str) -> float:
     table = BYTES if dimension == "bytes" else MILLISECONDS
     if match["unit"] not in table:
         raise ValueError(f"the units are {', '.join(table)}")
-    return value * table[match["unit"]] / base
+    value = value * table[match["unit"]] / base
+    smaller = [size for size in table.values() if size < table[match["unit"]]]
+    if smaller and math.isfinite(value):
+        step = max(smaller) / base
+        value = round(value / step) * step
+    return value
 
 
 def canonical(setting: Setting, text: str) -> str:
@@ -110,7 +126,7 @@ def canonical(setting: Setting, text: str) -> str:
         case "enum":
             return _enum(setting, text)
         case "integer":
-            value = number(text, setting.unit)
+            value = number(text, setting.unit, integer=True)
             if not math.isfinite(value):
                 raise ValueError("it is not finite")
             return str(round(value))
