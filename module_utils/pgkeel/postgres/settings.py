@@ -16,8 +16,10 @@ from ..errors import PgkeelError
 BYTES: Mapping[str, float] = {"B": 1, "kB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
 MILLISECONDS: Mapping[str, float] = {"us": 0.001, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 
-# Beside these spellings PostgreSQL takes any unique prefix of a word; one way to write it is enough here.
 BOOLEANS = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
+
+# Names of former versions, which PostgreSQL still takes and pg_settings does not list.
+FORMER_CHOICES: Mapping[str, Mapping[str, str]] = {"wal_level": {"archive": "replica", "hot_standby": "replica"}}
 
 # Settings whose value is a list of names: spaces and letter case between the commas mean nothing.
 LISTS = frozenset({"datestyle", "listen_addresses", "search_path", "temp_tablespaces", "unix_socket_directories"})
@@ -120,9 +122,11 @@ def canonical(setting: Setting, text: str) -> str:
     text = text.strip() if setting.vartype != "string" else text
     match setting.vartype:
         case "bool":
-            if text.lower() not in BOOLEANS:
+            # Any prefix of a word will do that can be only one of both.
+            meant = {value for word, value in BOOLEANS.items() if word.startswith(text.lower())}
+            if len(meant) != 1:
                 raise ValueError("it is not on or off")
-            return "on" if BOOLEANS[text.lower()] else "off"
+            return "on" if meant.pop() else "off"
         case "enum":
             return _enum(setting, text)
         case "integer":
@@ -138,7 +142,7 @@ def canonical(setting: Setting, text: str) -> str:
 
 
 def _enum(setting: Setting, text: str) -> str:
-    known = {choice.lower(): choice for choice in setting.choices}
+    known = {choice.lower(): choice for choice in setting.choices} | dict(FORMER_CHOICES.get(setting.name, {}))
     if text.lower() in known:
         return known[text.lower()]
     # Some enumerations grew out of a boolean and still take its spellings.

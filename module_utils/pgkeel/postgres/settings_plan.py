@@ -158,9 +158,15 @@ def _waits(server: Server, entry: FileEntry) -> bool:
     if not entry.file:
         # A setting that is gone from the files and goes back with the next restart: PostgreSQL lists it without a place.
         return True
-    # A changed setting that needs a restart is listed with the very remark that a bad value gets.
+    # A changed setting that needs a restart is listed with the very remark that a bad value gets: only the value parts them.
     setting = server.settings.get(entry.name)
-    return entry.error == "setting could not be applied" and setting is not None and setting.context == "postmaster"
+    if entry.error != "setting could not be applied" or setting is None or setting.context != "postmaster":
+        return False
+    try:
+        check(setting, entry.value)
+    except PgkeelError:
+        return False
+    return True
 
 
 def refuse_faults(server: Server, ours: Sequence[Path]) -> None:

@@ -94,6 +94,8 @@ def test_different_values(setting, one, other):
         (MODE, "0680", "not an octal number"),
         (MODE, "0640kB", "takes no unit"),
         (SWITCH, "perhaps", "not on or off"),
+        (SWITCH, "o", "not on or off"),
+        (SWITCH, "", "not on or off"),
         (LEVEL, "hot", "minimal, replica, logical"),
         (LEVEL, "on", "minimal, replica, logical"),
         (PREFIX, "a\nb", "line break"),
