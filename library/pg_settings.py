@@ -143,7 +143,7 @@ try:
     from ansible.module_utils.pgkeel.errors import PgkeelError
     from ansible.module_utils.pgkeel.postgres.connect import Login, connect
     from ansible.module_utils.pgkeel.postgres.restart_policy import may_restart
-    from ansible.module_utils.pgkeel.postgres.settings_files import apply, read, render
+    from ansible.module_utils.pgkeel.postgres.settings_files import apply, printable, read, render
     from ansible.module_utils.pgkeel.postgres.settings_plan import (
         effective,
         make_plan,
@@ -250,7 +250,7 @@ def report(plan: object, before: dict[Path, str], texts: dict[Path, str]) -> dic
         "shadowed": list(plan.shadowed),
         "preloaded": list(plan.preloaded),
         "diff": [
-            {"before_header": str(path), "after_header": str(path), "before": before[path], "after": texts[path]}
+            {"before_header": str(path), "after_header": str(path), "before": printable(before[path]), "after": texts[path]}
             for path in texts
         ],
     }
