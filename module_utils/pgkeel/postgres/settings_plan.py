@@ -77,6 +77,14 @@ class Plan:
         """Names of the settings that wait for ``restart`` or ``reload``."""
         return [change.name for change in self.changes if change.needs == action]
 
+    def to_be_proved(self) -> bool:
+        """Whether the next start could fail of these changes.
+
+        Those of TLS need a reload only, and a reload with a key that cannot be read keeps the old one and says so in the log
+        alone; the next start fails of it.
+        """
+        return any(change.needs == "restart" or change.name.startswith("ssl") for change in self.changes)
+
 
 def read_server(connection: psycopg.Connection[TupleRow]) -> Server:
     """Read settings and configuration files; needs a superuser. Raises PgkeelError without one."""

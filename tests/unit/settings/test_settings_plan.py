@@ -161,6 +161,24 @@ def test_a_session_setting_does_not_hide_the_server_s(tmp_path):
     assert plan(server, {"statement_timeout": "1min"}).changes == []
 
 
+@pytest.mark.parametrize(
+    ("wanted", "proved"),
+    [
+        ({"work_mem": "16MB"}, False),
+        ({"shared_buffers": "1GB"}, True),
+        ({"ssl_key_file": "/k.pem"}, True),
+        ({"ssl": True}, True),
+        ({"ssl": False, "ssl_key_file": "server.key"}, False),
+    ],
+)
+def test_what_the_next_start_could_fail_of_is_proved(tmp_path, wanted, proved):
+    tls = {
+        "ssl": Setting("ssl", "off", "", "bool", "sighup"),
+        "ssl_key_file": Setting("ssl_key_file", "server.key", "", "string", "sighup", default="server.key"),
+    }
+    assert plan(a_server(tmp_path, **tls), wanted).to_be_proved() is proved
+
+
 def test_a_broken_line_of_another_file_is_refused(tmp_path):
     server = a_server(tmp_path, entries=[("", "", MAIN, 7, "syntax error")])
     with pytest.raises(PgkeelError, match=r"syntax error in /etc/pg/postgresql\.conf, line 7"):
