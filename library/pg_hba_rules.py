@@ -59,7 +59,7 @@ try:
     from ansible.module_utils.pgkeel.errors import PgkeelError
     from ansible.module_utils.pgkeel.postgres.access_rules import HEADER, install, locate
     from ansible.module_utils.pgkeel.postgres.connect import Login, connect
-    from ansible.module_utils.pgkeel.postgres.settings_files import read
+    from ansible.module_utils.pgkeel.postgres.settings_files import printable, read
 
     MISSING = None
 except ImportError as error:
@@ -96,7 +96,7 @@ def run(module: AnsibleModule) -> dict[str, object]:
         "reload_needed": changed or files.stale(),
         "files": [str(path) for path in texts],
         "diff": [
-            {"before_header": str(path), "after_header": str(path), "before": before[path], "after": text}
+            {"before_header": str(path), "after_header": str(path), "before": printable(before[path]), "after": text}
             for path, text in texts.items()
         ],
     }

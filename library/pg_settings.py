@@ -9,8 +9,8 @@ short_description: Declare PostgreSQL's settings, and tell what needs a reload o
 description:
   - Writes the declared settings into two files that PostgreSQL includes, one for those that need a restart, one for the others.
   - Compares them, units normalised, with what the server runs with. It reloads and restarts nothing.
-  - Before it writes what needs a restart, it starts a throwaway cluster with the new settings, so that no restart, of today or
-    of the next power cut, meets a configuration that PostgreSQL refuses.
+  - Before it writes what needs a restart, or a setting of TLS, it starts a throwaway cluster with the new settings, so that no
+    restart, of today or of the next power cut, meets a configuration that PostgreSQL refuses.
   - Unknown names, values that the server would refuse and libraries that are not installed fail before anything is written.
   - Runs on the database server, as the system user that owns the files.
 options:
@@ -143,7 +143,7 @@ try:
     from ansible.module_utils.pgkeel.errors import PgkeelError
     from ansible.module_utils.pgkeel.postgres.connect import Login, connect
     from ansible.module_utils.pgkeel.postgres.restart_policy import may_restart
-    from ansible.module_utils.pgkeel.postgres.settings_files import apply, read, render
+    from ansible.module_utils.pgkeel.postgres.settings_files import apply, printable, read, render
     from ansible.module_utils.pgkeel.postgres.settings_plan import (
         effective,
         make_plan,
@@ -200,7 +200,7 @@ def run(module: AnsibleModule) -> dict[str, object]:
         before = {path: read(path) for path in texts}
         changed = before != texts
         proved = False
-        if plan.needing("restart"):
+        if plan.to_be_proved():
             settings = effective(server, plan, *files)
             refuse_too_much_memory(server, settings, read_memory())
             if not module.check_mode:
@@ -250,7 +250,7 @@ def report(plan: object, before: dict[Path, str], texts: dict[Path, str]) -> dic
         "shadowed": list(plan.shadowed),
         "preloaded": list(plan.preloaded),
         "diff": [
-            {"before_header": str(path), "after_header": str(path), "before": before[path], "after": texts[path]}
+            {"before_header": str(path), "after_header": str(path), "before": printable(before[path]), "after": texts[path]}
             for path in texts
         ],
     }

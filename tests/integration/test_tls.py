@@ -63,6 +63,7 @@ def test_a_certificate_that_ends_soon_is_renewed_and_shown(server):
     [
         ({"certificate_own": False, "certificate_file": "/etc/ssl/absent.pem"}, "cannot be read on the server, or ends within"),
         ({"certificate_own": False, "certificate_key_file": "/etc/ssl/private/ssl-cert-snakeoil.key"}, "does not belong to"),
+        ({"certificate_own": False, "certificate_key_file": "/etc/shadow"}, "cannot be read by the system user postgres"),
         ({"pgbouncer_tls": "sometimes"}, "value of pgbouncer_tls must be one of"),
     ],
 )

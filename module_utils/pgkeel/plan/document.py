@@ -14,7 +14,7 @@ _POOLER = {"installs": "install", "restarts": "restart", "changed": "change"}
 _POOLER_WORDS = {
     "install": "pgbouncer is installed.",
     "restart": "pgbouncer restarts; its clients have to connect again.",
-    "change": "pgbouncer's configuration changes; nobody is disconnected.",
+    "change": "pgbouncer's configuration or its lookup of logins changes; nobody is disconnected.",
 }
 BUILT = frozenset({"built", "rebuilt", "repaired", "dropped"})
 Plan = dict[str, Any]
@@ -28,10 +28,11 @@ def make_document(
 ) -> Plan:
     """Join what the roles found into a JSON-serialisable mapping.
 
-    ``postgresql`` has ``creates``, ``settings`` (name, old, new, needs), ``shadowed``, ``access_rules``, ``policy`` and
-    ``restart_now``; ``database`` has ``roles`` (changed ones), ``known_roles``, ``databases`` (new ones), ``indexes`` (by
-    database) and either ``lacks`` (by database) or, for a new server, ``declared``; ``pgbouncer`` has ``installs``,
-    ``restarts`` and ``changed``; ``around`` are the facts of the other roles, as ``make_system`` takes them. Each may be
+    ``postgresql`` has ``unknown`` (why the server could not be asked) alone, or ``creates``, ``settings`` (name, old, new,
+    needs), ``shadowed``, ``access_rules``, ``policy`` and ``restart_now``; ``database`` has ``roles`` (changed ones),
+    ``known_roles``, ``databases`` (new ones), ``indexes`` (by database) and either ``lacks`` (by database) or, for a new
+    server, ``declared``; ``pgbouncer`` has ``installs``, ``restarts`` and ``changed``; ``around`` are the facts of the other
+    roles, as ``make_system`` takes them. Each may be
     empty where its role did not run.
     """
     system = make_system({**(around or {}), "postgresql": postgresql, "pgbouncer": pgbouncer})
@@ -41,6 +42,7 @@ def make_document(
     restart_now = bool(postgresql.get("restart_now"))
     access_rules = bool(postgresql.get("access_rules"))
     plan: Plan = {
+        "unknown": str(postgresql.get("unknown", "")),
         "creates_cluster": bool(postgresql.get("creates")),
         "settings": settings,
         "shadowed": list(postgresql.get("shadowed", [])),
@@ -61,7 +63,8 @@ def make_document(
         "pgbouncer": next((act for fact, act in _POOLER.items() if pgbouncer.get(fact)), "none"),
         **system,
     }
-    parts = ("creates_cluster", "settings", "access_rules", "roles", "databases", "privileges", "indexes")
+    # What could not be asked is not unchanged.
+    parts = ("unknown", "creates_cluster", "settings", "access_rules", "roles", "databases", "privileges", "indexes")
     plan["empty"] = not any(plan[part] for part in parts) and plan["pgbouncer"] == "none" and not changes_system(system)
     return plan
 
@@ -100,7 +103,8 @@ def describe(plan: Plan, *, done: bool) -> list[str]:
     """The plan in lines for people; ``done`` puts it in the past."""
     if plan["empty"]:
         return ["Nothing changes." if not done else "Nothing changed."]
-    lines = describe_system(plan)
+    lines = [f"Not known: {plan['unknown']}"] if plan["unknown"] else []
+    lines += describe_system(plan)
     lines += ["The server gets a new PostgreSQL cluster."] if plan["creates_cluster"] else []
     for needs in ("restart", "reload"):
         changes = [change for change in plan["settings"] if change["needs"] == needs]
@@ -109,7 +113,8 @@ def describe(plan: Plan, *, done: bool) -> list[str]:
     lines += [f"  {row['name']} stays {row['effective']}: {row['file']} overrides {row['wanted']}" for row in plan["shadowed"]]
     if plan["access_rules"]:
         lines.append("Access rules: pg_hba.conf or pg_ident.conf differs")
-    lines.append(_action(plan, done=done))
+    if not plan["unknown"]:
+        lines.append(_action(plan, done=done))
     lines += _listed("Roles", [f"{role['action']} {role['name']}" for role in plan["roles"]])
     lines += _listed("Databases", [f"create {name}" for name in plan["databases"]])
     lines += _listed("Extensions and privileges", _grouped(plan["privileges"]))
@@ -123,6 +128,7 @@ def headlines(plan: Plan) -> list[str]:
     """The plan in a few words, for a reader who wants to know what kind of changes there were."""
     counted = ("settings", "roles", "databases", "privileges", "indexes")
     found = [f"{part}: {len(plan[part])}" for part in counted if plan[part]]
+    found += ["unknown"] if plan["unknown"] else []
     found += ["access rules"] if plan["access_rules"] else []
     found += [part for part in ("pgbouncer", "environment", "certificate", "firewall") if plan[part] != "none"]
     found += ["schedule"] if any(plan["schedule"].values()) else []

@@ -1,6 +1,7 @@
 """Values of settings: what PostgreSQL would make of a text, and when two texts mean the same.
 
-The rules are those of the PostgreSQL 17 documentation, section 19.1.1 "Parameter Names and Values".
+The rules are those of the PostgreSQL 17 documentation, section 19.1.1 "Parameter Names and Values", and where it is silent,
+those of guc.c (``parse_int``, ``convert_to_base_unit``).
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from ..errors import PgkeelError
 BYTES: Mapping[str, float] = {"B": 1, "kB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
 MILLISECONDS: Mapping[str, float] = {"us": 0.001, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 
-# Beside these spellings PostgreSQL takes any unique prefix of a word; one way to write it is enough here.
 BOOLEANS = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
+
+# Names of former versions, which PostgreSQL still takes and pg_settings does not list.
+FORMER_CHOICES: Mapping[str, Mapping[str, str]] = {"wal_level": {"archive": "replica", "hot_standby": "replica"}}
 
 # Settings whose value is a list of names: spaces and letter case between the commas mean nothing.
 LISTS = frozenset({"datestyle", "listen_addresses", "search_path", "temp_tablespaces", "unix_socket_directories"})
@@ -75,16 +78,26 @@ def factor(unit: str) -> tuple[str, float]:
     raise ValueError(f"{unit!r} is not a unit")
 
 
-def number(text: str, unit: str) -> float:
+def number(text: str, unit: str, *, integer: bool = False) -> float:
     """A number in ``unit``, from a text such as ``4MB``, ``1.5h`` or ``20``; a bare number is in ``unit`` already.
 
-    Not rounded: an integer setting rounds it. Raises ValueError for what is not a number or has a foreign unit.
+    A fraction is rounded to the next smaller unit, as PostgreSQL does: ``1.3GB`` is 1331 MB. An ``integer`` setting reads a
+    leading zero as octal; it rounds what it gets, and this does not. Raises ValueError for what is not a number or has a
+    foreign unit.
     """
     match = _NUMBER.fullmatch(text.strip())
     if not match:
         raise ValueError("it is not a number")
     digits = match["number"]
-    value = float(int(digits, 16)) if "x" in digits.lower() else float(digits)
+    plain = digits.lstrip("+-")
+    if "x" in digits.lower():
+        value = float(int(digits, 16))
+    elif integer and len(plain) > 1 and plain.startswith("0") and plain.isdigit():
+        if not set(plain) <= set("01234567"):
+            raise ValueError("a leading zero makes it octal, and it is not an octal number")
+        value = float(int(digits, 8))
+    else:
+        value = float(digits)
     if not match["unit"]:
         return value
     dimension, base = factor(unit)
@@ -93,7 +106,12 @@ def number(text: str, unit: str) -> float:
     table = BYTES if dimension == "bytes" else MILLISECONDS
     if match["unit"] not in table:
         raise ValueError(f"the units are {', '.join(table)}")
-    return value * table[match["unit"]] / base
+    value = value * table[match["unit"]] / base
+    smaller = [size for size in table.values() if size < table[match["unit"]]]
+    if smaller and math.isfinite(value):
+        step = max(smaller) / base
+        value = round(value / step) * step
+    return value
 
 
 def canonical(setting: Setting, text: str) -> str:
@@ -104,13 +122,15 @@ def canonical(setting: Setting, text: str) -> str:
     text = text.strip() if setting.vartype != "string" else text
     match setting.vartype:
         case "bool":
-            if text.lower() not in BOOLEANS:
+            # Any prefix of a word will do that can be only one of both.
+            meant = {value for word, value in BOOLEANS.items() if word.startswith(text.lower())}
+            if len(meant) != 1:
                 raise ValueError("it is not on or off")
-            return "on" if BOOLEANS[text.lower()] else "off"
+            return "on" if meant.pop() else "off"
         case "enum":
             return _enum(setting, text)
         case "integer":
-            value = number(text, setting.unit)
+            value = number(text, setting.unit, integer=True)
             if not math.isfinite(value):
                 raise ValueError("it is not finite")
             return str(round(value))
@@ -122,7 +142,7 @@ def canonical(setting: Setting, text: str) -> str:
 
 
 def _enum(setting: Setting, text: str) -> str:
-    known = {choice.lower(): choice for choice in setting.choices}
+    known = {choice.lower(): choice for choice in setting.choices} | dict(FORMER_CHOICES.get(setting.name, {}))
     if text.lower() in known:
         return known[text.lower()]
     # Some enumerations grew out of a boolean and still take its spellings.

@@ -27,13 +27,21 @@ def render(settings: Mapping[str, str], purpose: str) -> str:
 
 
 def read(path: Path) -> str:
-    """The text of a file; empty where there is none. Raises PgkeelError when it cannot be read."""
+    """The text of a file; empty where there is none. Raises PgkeelError when it cannot be read.
+
+    ``replace`` gives back every byte of it, those that are not UTF-8 as well; show it to people as ``printable`` makes it.
+    """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode("utf-8", "surrogateescape")
     except FileNotFoundError:
         return ""
     except OSError as error:
         raise PgkeelError(f"Cannot read {path}: {error.strerror}", "Run this as the system user postgres or as root") from error
+
+
+def printable(text: str) -> str:
+    r"""A text of ``read`` that can be shown: bytes that are not UTF-8 as ``\xfc``."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def replace(path: Path, text: str, mode: int = 0o644) -> None:
@@ -44,7 +52,7 @@ def replace(path: Path, text: str, mode: int = 0o644) -> None:
     try:
         folder = path.parent.stat()
         owner = (folder.st_uid, folder.st_gid) if os.geteuid() == 0 else None
-        replace_file(path, text, mode, owner=owner)
+        replace_file(path, text.encode("utf-8", "surrogateescape"), mode, owner=owner)
     except OSError as error:
         raise PgkeelError(
             f"Cannot write {path}: {error.strerror}",

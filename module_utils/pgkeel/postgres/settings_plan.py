@@ -77,6 +77,14 @@ class Plan:
         """Names of the settings that wait for ``restart`` or ``reload``."""
         return [change.name for change in self.changes if change.needs == action]
 
+    def to_be_proved(self) -> bool:
+        """Whether the next start could fail of these changes.
+
+        Those of TLS need a reload only, and a reload with a key that cannot be read keeps the old one and says so in the log
+        alone; the next start fails of it.
+        """
+        return any(change.needs == "restart" or change.name.startswith("ssl") for change in self.changes)
+
 
 def read_server(connection: psycopg.Connection[TupleRow]) -> Server:
     """Read settings and configuration files; needs a superuser. Raises PgkeelError without one."""
@@ -158,9 +166,15 @@ def _waits(server: Server, entry: FileEntry) -> bool:
     if not entry.file:
         # A setting that is gone from the files and goes back with the next restart: PostgreSQL lists it without a place.
         return True
-    # A changed setting that needs a restart is listed with the very remark that a bad value gets.
+    # A changed setting that needs a restart is listed with the very remark that a bad value gets: only the value parts them.
     setting = server.settings.get(entry.name)
-    return entry.error == "setting could not be applied" and setting is not None and setting.context == "postmaster"
+    if entry.error != "setting could not be applied" or setting is None or setting.context != "postmaster":
+        return False
+    try:
+        check(setting, entry.value)
+    except PgkeelError:
+        return False
+    return True
 
 
 def refuse_faults(server: Server, ours: Sequence[Path]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..errors import PgkeelError
 from .connect import connect
 from .proving_ground import Ground, proving_ground
-from .settings import BYTES, number
+from .settings import BYTES, canonical
 from .settings_plan import Server
 
 MIB = 1024 * 1024
@@ -36,7 +36,13 @@ def refuse_too_much_memory(server: Server, settings: Mapping[str, str], memory: 
     setting = server.settings.get("shared_buffers")
     if setting is None or "shared_buffers" not in settings:
         return
-    wanted = number(settings["shared_buffers"], setting.unit) * 8 * BYTES["kB"]
+    try:
+        wanted = int(canonical(setting, settings["shared_buffers"])) * 8 * BYTES["kB"]
+    except ValueError as error:
+        raise PgkeelError(
+            f"The configuration files say shared_buffers = {settings['shared_buffers']!r}: {error}",
+            "Correct that line; nothing was changed",
+        ) from error
     _refuse_share(wanted, memory["MemTotal"], f"shared_buffers is {settings['shared_buffers']}")
 
 

@@ -32,7 +32,7 @@ def compare_types(truth: Side, expected: TypedSchema, actual: TypedSchema) -> li
                     )
                 else:
                     found += _column(
-                        truth, table, wanted[name], has[name], enum_differs=_enum_of(expected, wanted[name]) in wrong_enums
+                        truth, table, wanted[name], has[name], enum_differs=enum_of(expected, wanted[name]) in wrong_enums
                     )
             for name in has:
                 if name not in wanted:
@@ -96,7 +96,7 @@ def _enums(truth: Side, expected: TypedSchema, actual: TypedSchema) -> Iterator[
     for name, values in sorted(expected.enums.items()):
         if name not in actual.enums:
             if _union(values) not in written and any(
-                _enum_of(expected, column) == name for table in expected.tables.values() for column in table.values()
+                enum_of(expected, column) == name for table in expected.tables.values() for column in table.values()
             ):
                 yield _difference(truth, Kind.MISSING_ENUM, ("", name), ", ".join(values), NOTHING)
         elif set(values) != set(actual.enums[name]):
@@ -108,7 +108,7 @@ def _union(values: tuple[str, ...]) -> str:
     return " | ".join(sorted(f'"{value}"' for value in values))
 
 
-def _enum_of(schema: TypedSchema, column: TypedColumn) -> str:
+def enum_of(schema: TypedSchema, column: TypedColumn) -> str:
     """The enum that the column's type is, or is an array of; empty for none."""
     plain = column.type.removesuffix("[]").removeprefix("(").removesuffix(")")
     return next((name for name, values in schema.enums.items() if plain in (name, _union(values))), "")

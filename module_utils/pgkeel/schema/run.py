@@ -10,7 +10,7 @@ from typing import Any
 
 from .checklist import Criterion, Facts, checklist
 from .compare import Comparison, compare, unexplained
-from .compare_types import compare_types, filled_by_database, types_of
+from .compare_types import compare_types, enum_of, filled_by_database, types_of
 from .declared import Declarations
 from .difference import NOTHING, Difference, Kind, Side, pair_name
 from .drizzle_patch import DrizzleSource
@@ -22,6 +22,12 @@ from .model import Schema, TypedSchema
 from .safety import Compared, type_safety_percent
 from .sides import Known, Request, read
 from .unmigrated import Inventory, Seen, inventory
+
+# What a database says of Kysely's types by itself (`types_of`).
+TYPES_UNKNOWN = (
+    "Only names, nulls and defaults of Kysely's types were compared: which TypeScript type or enum a column has to have is for"
+    " Prisma's generator to say, and it said nothing."
+)
 
 
 class Verdict(StrEnum):
@@ -45,6 +51,8 @@ class Pair:
     """Tables (with an empty column) and columns among them."""
     compared: bool = True
     """Whether both sides could be read."""
+    typed: bool = True
+    """Whether the types of columns could be told, not only names, nulls and defaults."""
 
     def as_dict(self) -> dict[str, Any]:
         """A JSON-serialisable mapping."""
@@ -108,8 +116,8 @@ def run(request: Request) -> Result:
         for pair in pairs
     ]
     truth = known.schemas.get(Side.PRISMA)
-    compared = [_compared(known, pair) for pair in pairs if pair.name in told]
-    blind = not all(pair.compared for pair in pairs if pair.name in told)
+    compared = [_compared(known, declared, pair) for pair in pairs if pair.name in told]
+    blind = not all(pair.compared and pair.typed for pair in pairs if pair.name in told)
     facts = Facts(
         differences={pair.name: None if pair.verdict is Verdict.COULD_NOT_VERIFY else pair.differences for pair in pairs},
         reasons={pair.name: " ".join(pair.unverified) for pair in pairs},
@@ -180,13 +188,14 @@ def _types_pair(known: Known, declared: Declarations, truth: Side, name: str) ->
         return Pair(name, Verdict.COULD_NOT_VERIFY, (), ("Kysely's types were not read.",), compared=False)
     if truth is not Side.PRISMA:
         if kysely.camel_case:
-            return Pair(
-                name, Verdict.COULD_NOT_VERIFY, (), ("Kysely's types are in camel case: only Prisma's names can be compared.",)
-            )
+            camel_case = "Kysely's types are in camel case: only Prisma's names can be compared."
+            return Pair(name, Verdict.COULD_NOT_VERIFY, (), (camel_case,), typed=False)
         prisma = known.schemas.get(Side.PRISMA)
         unseen = _dropped(prisma, kysely.generated) if prisma and kysely.generated else []
         found = compare_types(truth, types_of(known.schemas[truth], types), types)
-        return _judged(name, _without(found, unseen), _left_out(unseen), frozenset(unseen))
+        typed = kysely.generated is not None
+        unverified = [*_left_out(unseen), *([] if typed else [TYPES_UNKNOWN])]
+        return replace(_judged(name, _without(found, unseen), unverified, frozenset(unseen)), typed=typed)
     if kysely.generated is None:
         reason = kysely.generation_problem or "it gave no types"
         return Pair(name, Verdict.COULD_NOT_VERIFY, (), (f"prisma-kysely could not generate: {reason}",), compared=False)
@@ -297,20 +306,27 @@ def _migrated(one: Difference, unowned: Sequence[Difference], known: Known) -> b
     return bool(alike) and not any(prisma_line(index, {}) for index in alike)
 
 
-def _compared(known: Known, pair: Pair) -> Compared:
+def _compared(known: Known, declared: Declarations, pair: Pair) -> Compared:
     one, other = (Side(name) for name in pair.name.split("-"))
     columns: set[tuple[str, str, str]] = set()
     for side in (one, other):
         if side is Side.KYSELY:
-            types = known.types.tables if known.types else {}
-            columns |= {(table, name, "") for table, found in types.items() for name in found}
+            tables = known.types.tables if known.types else {}
+            columns |= {(table, name, "") for table, found in tables.items() for name in found}
         elif side in known.schemas:
             columns |= {(table.name, name, "") for table in known.schemas[side].tables.values() for name in table.columns}
-    enums = {
-        (table.name, column.name): column.enum
-        for side in (other, one)
-        if side in known.schemas
-        for table in known.schemas[side].tables.values()
-        for column in table.columns.values()
-    }
+    # An enum has the name that the pair's differences call it by: in the types Prisma's one, which @@map does not change.
+    types = (declared.kysely.generated if declared.kysely else None) or known.types
+    if Side.KYSELY in (one, other) and types:
+        enums = {
+            (table, name): enum_of(types, column) for table, columns in types.tables.items() for name, column in columns.items()
+        }
+    else:
+        enums = {
+            (table.name, column.name): column.enum
+            for side in (other, one)
+            if side in known.schemas
+            for table in known.schemas[side].tables.values()
+            for column in table.columns.values()
+        }
     return Compared({(table, name, enums.get((table, name), "")) for table, name, _ in columns}, pair.differences, pair.blind)

@@ -1,7 +1,7 @@
 """What the roles found becomes one plan."""
 
 import pytest
-from pgkeel.plan.document import describe, make_document
+from pgkeel.plan.document import describe, headlines, make_document
 from pgkeel.plan.privileges import lacks_of_new
 
 RESTART = {"name": "shared_buffers", "old": "128MB", "new": "1GB", "needs": "restart"}
@@ -26,6 +26,7 @@ def test_nothing_is_an_empty_plan():
         (settings(RELOAD), {}, {}),
         (settings(access_rules=True), {}, {}),
         (settings(creates=True), {}, {}),
+        ({"unknown": "The cluster main is down."}, {}, {}),
         ({}, {"roles": ["app"]}, {}),
         ({}, {"databases": ["edtech"]}, {}),
         ({}, {"lacks": {"edtech": [{"what": "connect", "subject": "app"}]}}, {}),
@@ -39,6 +40,15 @@ def test_any_single_change_is_no_empty_plan(postgresql, database, pgbouncer):
     plan = make_document(postgresql, database, pgbouncer)
     assert plan["empty"] is False
     assert describe(plan, done=False) != ["Nothing changes."]
+
+
+def test_what_could_not_be_asked_is_named_and_nothing_is_said_of_a_restart():
+    plan = make_document({"unknown": "The cluster main is down."}, {}, {"changed": True})
+    assert plan["unknown"] == "The cluster main is down."
+    assert describe(plan, done=False)[0] == "Not known: The cluster main is down."
+    assert not any("PostgreSQL" in line for line in describe(plan, done=False))
+    assert headlines(plan)[0] == "unknown"
+    assert make_document(settings(), {}, {})["unknown"] == ""
 
 
 @pytest.mark.parametrize(

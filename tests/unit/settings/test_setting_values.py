@@ -23,6 +23,7 @@ from pgkeel.postgres.settings_files import quote, render
 WORK_MEM = Setting("work_mem", "4096", "kB", "integer", "user", "64", "2147483647")
 BUFFERS = Setting("shared_buffers", "16384", "8kB", "integer", "postmaster", "16", "1073741823")
 TIMEOUT = Setting("statement_timeout", "0", "ms", "integer", "user", "0", "2147483647")
+MODE = Setting("log_file_mode", "0600", "", "integer", "sighup", "0", "511", default="384")
 COST = Setting("random_page_cost", "4", "", "real", "user", "0", "1.79769e+308")
 SWITCH = Setting("log_lock_waits", "off", "", "bool", "superuser")
 LEVEL = Setting("wal_level", "replica", "", "enum", "postmaster", choices=("minimal", "replica", "logical"))
@@ -41,6 +42,14 @@ PREFIX = Setting("log_line_prefix", "%m ", "", "string", "sighup")
         (TIMEOUT, "60s", "1min"),
         (TIMEOUT, "1h", "3600000"),
         (TIMEOUT, "1d", "24h"),
+        (BUFFERS, "1.3GB", "170368"),  # 1331 MB, not 1331.2
+        (BUFFERS, "5.6GB", "5734MB"),
+        (TIMEOUT, "0.3d", "7h"),
+        (WORK_MEM, "1.5MB", "1536"),
+        (MODE, "0640", "416"),
+        (MODE, "0640", "0x1a0"),
+        (MODE, "0", "00"),
+        (COST, "010", "10"),  # only whole numbers are octal
         (COST, "1.10", "1.1"),
         (COST, "4", "4.0"),
         (SWITCH, "YES", "on"),
@@ -82,7 +91,11 @@ def test_different_values(setting, one, other):
         (WORK_MEM, "9TB", "between"),
         (TIMEOUT, "-1", "between 0"),
         (COST, "1MB", "takes no unit"),
+        (MODE, "0680", "not an octal number"),
+        (MODE, "0640kB", "takes no unit"),
         (SWITCH, "perhaps", "not on or off"),
+        (SWITCH, "o", "not on or off"),
+        (SWITCH, "", "not on or off"),
         (LEVEL, "hot", "minimal, replica, logical"),
         (LEVEL, "on", "minimal, replica, logical"),
         (PREFIX, "a\nb", "line break"),

@@ -161,6 +161,24 @@ def test_a_session_setting_does_not_hide_the_server_s(tmp_path):
     assert plan(server, {"statement_timeout": "1min"}).changes == []
 
 
+@pytest.mark.parametrize(
+    ("wanted", "proved"),
+    [
+        ({"work_mem": "16MB"}, False),
+        ({"shared_buffers": "1GB"}, True),
+        ({"ssl_key_file": "/k.pem"}, True),
+        ({"ssl": True}, True),
+        ({"ssl": False, "ssl_key_file": "server.key"}, False),
+    ],
+)
+def test_what_the_next_start_could_fail_of_is_proved(tmp_path, wanted, proved):
+    tls = {
+        "ssl": Setting("ssl", "off", "", "bool", "sighup"),
+        "ssl_key_file": Setting("ssl_key_file", "server.key", "", "string", "sighup", default="server.key"),
+    }
+    assert plan(a_server(tmp_path, **tls), wanted).to_be_proved() is proved
+
+
 def test_a_broken_line_of_another_file_is_refused(tmp_path):
     server = a_server(tmp_path, entries=[("", "", MAIN, 7, "syntax error")])
     with pytest.raises(PgkeelError, match=r"syntax error in /etc/pg/postgresql\.conf, line 7"):
@@ -170,6 +188,24 @@ def test_a_broken_line_of_another_file_is_refused(tmp_path):
 def test_waiting_for_a_restart_is_no_broken_line(tmp_path):
     server = a_server(tmp_path, entries=[("shared_buffers", "1GB", MAIN, 7, "setting could not be applied")])
     assert plan(server).changes == []
+
+
+@pytest.mark.parametrize("value", ["1G", "64", "plenty"])
+@pytest.mark.parametrize("file", [MAIN, AUTO, OPERATOR])
+def test_a_bad_value_that_needs_a_restart_is_a_broken_line(tmp_path, value, file):
+    buffers = Setting("shared_buffers", "16384", "8kB", "integer", "postmaster", "128", "1073741823", default="16384")
+    entries = [("shared_buffers", value, file, 7, "setting could not be applied")]
+    with pytest.raises(PgkeelError, match=r"could not be applied.*line 7"):
+        plan(a_server(tmp_path, shared_buffers=buffers, entries=entries), {"work_mem": "16MB"})
+
+
+@pytest.mark.parametrize(("name", "value"), [("wal_level", "hot_standby"), ("wal_level", "Logical"), ("hot_standby", "tr")])
+def test_a_rare_spelling_waits_for_a_restart_all_the_same(tmp_path, name, value):
+    known = {
+        "wal_level": Setting("wal_level", "minimal", "", "enum", "postmaster", choices=("minimal", "replica", "logical")),
+        "hot_standby": Setting("hot_standby", "off", "", "bool", "postmaster"),
+    }
+    assert plan(a_server(tmp_path, **known, entries=[(name, value, MAIN, 7, "setting could not be applied")])).changes == []
 
 
 def test_a_value_that_postgresql_will_not_take_is_a_broken_line(tmp_path):

@@ -33,6 +33,11 @@ def test_shared_buffers_must_leave_memory_for_the_rest(value, refused):
         refuse_too_much_memory(server(), {"shared_buffers": value}, memory)
 
 
+def test_shared_buffers_that_cannot_be_read_are_named():
+    with pytest.raises(PgkeelError, match=r"shared_buffers = '1G': the units are"):
+        refuse_too_much_memory(server(), {"shared_buffers": "1G"}, {"MemTotal": 4 * GIB})
+
+
 def test_huge_pages_that_production_holds_are_its_own():
     held = {
         "huge_pages_status": Setting("huge_pages_status", "on", "", "enum", "internal"),

@@ -1,0 +1,74 @@
+"""Kysely's types beside a database: what was not compared is not called consistent."""
+
+import pytest
+from pgkeel.postgres.connect import Login
+from pgkeel.schema.declared import Declarations, DeclaredTypes
+from pgkeel.schema.difference import Kind, Side
+from pgkeel.schema.model import Column, Schema, Table, TypedColumn, TypedSchema
+from pgkeel.schema.run import TYPES_UNKNOWN, Verdict, _compared, _overall, _pair, run
+from pgkeel.schema.safety import type_safety_percent
+from pgkeel.schema.sides import Known, Request
+
+
+def a_schema(**columns):
+    """A table t of columns by their types; an enum is its own type."""
+    enums = {"user_role": ("A", "B")}
+    made = {
+        name: Column(name, kind, nullable=False, enum=kind if kind in enums else "")
+        for name, kind in {"id": "text", **columns}.items()
+    }
+    return Schema({"t": Table("t", made, ("id",))}, enums)
+
+
+def some_types(values=("A", "B"), **columns):
+    """The same as Kysely's types."""
+    made = {name: TypedColumn(name, kind, False, False) for name, kind in {"id": "string", **columns}.items()}
+    return TypedSchema({"t": made}, {"Role": values})
+
+
+@pytest.mark.parametrize("truth", [Side.LIVE, Side.DRIZZLE])
+@pytest.mark.parametrize("written", ["string", "number"])
+def test_types_that_no_generator_vouches_for_could_not_be_verified(truth, written):
+    types = some_types(id=written)
+    known = Known(schemas={truth: a_schema()}, types=types)
+    pair = _pair(known, Declarations(kysely=DeclaredTypes(types=types)), truth, Side.KYSELY)
+    assert (pair.verdict, pair.unverified, pair.typed) == (Verdict.COULD_NOT_VERIFY, (TYPES_UNKNOWN,), False)
+    assert _overall([pair]) is Verdict.COULD_NOT_VERIFY
+
+
+def test_a_difference_is_one_all_the_same():
+    types = some_types()
+    known = Known(schemas={Side.LIVE: a_schema(name="text")}, types=types)
+    pair = _pair(known, Declarations(kysely=DeclaredTypes(types=types)), Side.LIVE, Side.KYSELY)
+    assert pair.verdict is Verdict.INCONSISTENT
+    assert [one.kind for one in pair.differences] == [Kind.MISSING_COLUMN]
+
+
+def test_types_that_the_generator_vouches_for_are_consistent():
+    types = some_types()
+    known = Known(schemas={Side.PRISMA: a_schema(), Side.LIVE: a_schema()}, types=types)
+    declared = Declarations(kysely=DeclaredTypes(types=types, generated=types))
+    for truth in (Side.PRISMA, Side.LIVE):
+        pair = _pair(known, declared, truth, Side.KYSELY)
+        assert (pair.verdict, pair.unverified, pair.typed) == (Verdict.CONSISTENT, (), True)
+
+
+@pytest.mark.parametrize("vouched", [True, False])
+def test_there_is_no_percentage_of_types_that_nobody_could_tell(monkeypatch, vouched):
+    types = some_types(id="number")
+    known = Known(schemas={Side.LIVE: a_schema()}, types=types)
+    declared = Declarations(kysely=DeclaredTypes(types=types, generated=types if vouched else None))
+    monkeypatch.setattr("pgkeel.schema.run.read", lambda _request: known)
+    result = run(Request(declared, bench=None, live=Login()))
+    assert result.type_safety_percent == (100 if vouched else None)
+    assert result.verdict is (Verdict.CONSISTENT if vouched else Verdict.COULD_NOT_VERIFY)
+
+
+def test_columns_of_a_renamed_enum_that_differs_are_not_sound():
+    """Role is user_role in the database (@@map); the types call it Role."""
+    generated, types = some_types(role="Role"), some_types(values=("A",), role="Role")
+    known = Known(schemas={Side.PRISMA: a_schema(role="user_role")}, types=types)
+    declared = Declarations(kysely=DeclaredTypes(types=types, generated=generated))
+    pair = _pair(known, declared, Side.PRISMA, Side.KYSELY)
+    assert [(one.kind, one.column) for one in pair.differences] == [(Kind.ENUM, "Role")]
+    assert type_safety_percent([_compared(known, declared, pair)]) == 50
