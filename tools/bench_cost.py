@@ -133,9 +133,13 @@ def throughput(options: str, seconds: int) -> float:
 def in_turns(title: str, caption: str, ways: dict[str, Callable[[], float]]) -> dict[str, Any]:
     """A block of throughputs, each way once a round; the first is what the others are compared with, round by round."""
     found: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(ROUNDS):
-        for name, way in ways.items():
-            found[name].append(way())
+    names = list(ways)
+    # Not timed: the cache fills, and the processor wakes up. Then each begins a round as often as any other.
+    ways[names[0]]()
+    for number in range(ROUNDS):
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
+            found[name].append(ways[name]())
     first = next(iter(found.values()))
     lines = []
     for number, (name, samples) in enumerate(found.items()):
@@ -154,7 +158,7 @@ def make_database() -> None:
 
 def statements() -> dict[str, Any]:
     """What counting statements and sampling their predicates takes of pgbench, on the server's own settings."""
-    ssh("apt-get install -y -qq --no-install-recommends postgresql-17-pg-qualstats >/dev/null")
+    ssh("DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql-17-pg-qualstats >/dev/null")
     libraries = ssh("runuser -u postgres -- psql -XAtc 'SHOW shared_preload_libraries'").strip()
     drop_in = "/etc/postgresql/17/main/conf.d/zz-bench-cost.conf"
     preloaded = f"shared_preload_libraries = '{libraries}, pg_qualstats'"
@@ -187,7 +191,7 @@ def statements() -> dict[str, Any]:
 def exporters() -> dict[str, Any]:
     """What the usual exporters take of pgbench while they are asked each second, fifteen times as often as is usual."""
     packages = "prometheus-postgres-exporter prometheus-node-exporter curl"
-    ssh(f"apt-get install -y -qq --no-install-recommends {packages} >/dev/null 2>&1")
+    ssh(f"DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends {packages} >/dev/null 2>&1")
     ssh("systemctl disable -q --now prometheus-postgres-exporter prometheus-node-exporter")
     unit = "systemd-run -q --collect --expand-environment=no"
     source = "DATA_SOURCE_NAME='host=/run/postgresql user=postgres dbname=postgres sslmode=disable'"
