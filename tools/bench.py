@@ -167,6 +167,8 @@ def storm_row(parts: Path, why: str) -> dict[str, Any]:
     errors = sum(sum(one["errors"].values()) for (path, _), one in storms.items() if path == "pgbouncer")
     refused = sum(direct["errors"].values())
     note = f"Logged in, all at once: directly, tuned ({refused} refused), and through pgbouncer ({errors} failed)."
+    # Why it is missed, where no login failed.
+    note = " ".join([note, *(f"{problem[:1].upper()}{problem[1:]}." for problem in found["problems"])])
 
     def times(storm: dict[str, Any]) -> dict[str, float] | None:
         found = {"median": storm["login_ms"]["p50"], "p95": storm["login_ms"]["p95"]}

@@ -94,5 +94,5 @@ def missed(rows: Iterable[Row], costs: Iterable[Mapping[str, Any]] = ()) -> list
         elif one["difference"]:
             found.append(f"{name}: faster or not, the answer differs: {one['difference']}")
         elif one["met"] is False:
-            found.append(f"{name}: ratio {one['ratio']}, wanted {one['target']}")
+            found.append(f"{name}: " + (f"ratio {one['ratio']}, wanted {one['target']}" if one["target"] else one["note"]))
     return found

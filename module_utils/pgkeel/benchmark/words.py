@@ -29,10 +29,10 @@ WORDS = {
         "Week of 1,000 users",
         "15 → 2 min",
         "a query a user, all logs fetched, figures made in memory",
-        "one grouped query",
+        "one query for all",
     ),
     "weekly_scan_aggregated": Words(
-        "Week of 1,000 users, N+1 alone", "15 → 2 min", "a query a user, figures made in the database", "one grouped query"
+        "Week of 1,000 users, N+1 alone", "15 → 2 min", "a query a user, figures made in the database", "one query for all"
     ),
     "jsonb_users_0.01%": Words("Users by metadata, 1 in 10,000", "500 → 50 ms", *_CONTAINED),
     "jsonb_users_1.00%": Words("Users by metadata, 1 %", "", *_CONTAINED),

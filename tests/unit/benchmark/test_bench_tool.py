@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tools"))
 import bench
 from pgkeel.benchmark import timing
 from pgkeel.benchmark.cases import GROUPS
+from pgkeel.benchmark.results import missed
 
 
 @pytest.fixture
@@ -124,19 +125,14 @@ def test_stopped_before_anything_was_measured_it_says_so(place, capsys):
 def test_a_part_that_was_rescued_is_kept_with_its_samples(place, monkeypatch):
     row = {**timing.row({"metric": "recent_logs", "client": "Drizzle", "target": 10}, [9.0], [0.5], 3, {}), "note": ""}
     line = {"database": "bench_small", "row": row, "raw": {"metric": "recent_logs", "client": "Drizzle", "before_ms": [9.0]}}
-    lines = [json.dumps({**line, "database": "bench_other"}), json.dumps(line), json.dumps(line)[:50]]
+    strange = {**line, "database": "bench_other", "row": {**row, "rows": 99}}
+    lines = [json.dumps(strange), json.dumps(line), json.dumps(line)[:50]]
     monkeypatch.setattr(bench, "ssh", lambda command: "\n".join(lines) if command.startswith("cat ") else "0")
     bench.rescue("bench_small")
     assert bench.conclude(bench.Run(minutes=1), ["small"], "the time was up", datetime.now(UTC)) == 1
     measured = [one for one in json.loads((place / "out" / "results.json").read_text()) if not one["reason"]]
     assert measured == [row]
     assert json.loads((place / "out" / "raw" / "small" / "recent-logs-drizzle.json").read_text())["before_ms"] == [9.0]
-
-
-def test_stopped_while_only_the_growth_was_left_is_no_success(place):
-    for group in GROUPS:
-        save(place, group, "bench_small")
-    assert bench.conclude(bench.Run(minutes=1), ["small"], "the time was up in load_million", datetime.now(UTC)) == 1
 
 
 def test_a_storm_in_which_nobody_logged_in_has_no_times(place):
@@ -166,10 +162,17 @@ def test_a_whole_run_is_a_success(place):
     assert bench.conclude(run, ["small"], "", datetime.now(UTC)) == 0
     rows = {row["metric"]: row for row in json.loads((place / "out" / "results.json").read_text())}
     assert rows["login_storm"]["met"] is True
+    # Stopped while only the growth was left: each row is there, and yet it is no success.
+    assert bench.conclude(run, ["small"], "the time was up in load_million", datetime.now(UTC)) == 1
     assert (rows["schema_check"]["met"], rows["schema_check"]["after_ms"]["median"]) == (True, 12000.0)
     storms[0]["errors"] = {"53300": 1}
     (folder / "storm.json").write_text(json.dumps({"storms": storms, "problems": []}))
     assert bench.storm_row(folder, "")["met"] is False
+    (folder / "storm.json").write_text(json.dumps({"storms": storms, "problems": ["poisson: p99 is too long"]}))
+    storm = bench.storm_row(folder, "")
+    assert storm["met"] is False
+    assert storm["note"].endswith("Poisson: p99 is too long.")
+    assert missed([storm]) == [f"login_storm, 200 clients: {storm['note']}"]
     run.seconds["schema_audit"] = 61.0
     assert bench.schema_row(run, "")["met"] is False
 
