@@ -126,7 +126,7 @@ def test_a_part_that_was_rescued_is_kept_with_its_samples(place, monkeypatch):
     row = {**timing.row({"metric": "recent_logs", "client": "Drizzle", "target": 10}, [9.0], [0.5], 3, {}), "note": ""}
     line = {"database": "bench_small", "row": row, "raw": {"metric": "recent_logs", "client": "Drizzle", "before_ms": [9.0]}}
     strange = {**line, "database": "bench_other", "row": {**row, "rows": 99}}
-    lines = [json.dumps(strange), json.dumps(line), json.dumps(line)[:50]]
+    lines = [json.dumps(line), json.dumps(strange), json.dumps(line)[:50]]
     monkeypatch.setattr(bench, "ssh", lambda command: "\n".join(lines) if command.startswith("cat ") else "0")
     bench.rescue("bench_small")
     assert bench.conclude(bench.Run(minutes=1), ["small"], "the time was up", datetime.now(UTC)) == 1
