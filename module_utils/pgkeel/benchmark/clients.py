@@ -74,7 +74,7 @@ class Clients:
             f"postgresql://{quote(login.user)}:{quote(login.password, safe='')}@{login.host}:{login.port}/{quote(login.database)}"
         )
         # Far from UTC: a form that depends on where the application runs gives another answer.
-        environment = {"PATH": os.environ.get("PATH", ""), "BENCH_URL": url, "TZ": "America/New_York", "NODE_ENV": "production"}
+        environment = {"PATH": os.environ.get("PATH", ""), "BENCH_URL": url, "TZ": "Pacific/Auckland", "NODE_ENV": "production"}
         command = ["node", "--max-old-space-size=2048", "bench.mjs"]
         text = json.dumps({**job, "client": NODE_CLIENTS[case.client]})
         done = _process(command, environment, self.folder, text)
