@@ -74,8 +74,9 @@ def try_clients(running: RunningLab) -> list[dict]:
         )
         return json.loads(done.stdout)
     finally:
-        tunnel.terminate()
-        tunnel.wait(timeout=10)
+        # Nothing is behind it that needs an orderly end, and ssh can lose a SIGTERM.
+        tunnel.kill()
+        tunnel.wait()
 
 
 def wait_for(ports: list[int]) -> None:

@@ -100,13 +100,13 @@ class Chromium:
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         number = self._send(method, parameters)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             message = self._read()
             if message.get("id") == number:
                 assert "error" not in message, f"{method}: {message.get('error')}"
                 return message["result"]
-        raise AssertionError(f"Chromium did not answer {method} within 30 s")
+        raise AssertionError(f"Chromium did not answer {method} within 60 s")
 
     def show(self, page: Path, width: int, *, scheme: str = "light", media: str = "screen") -> None:
         """Load a page at a width in CSS pixels, as a phone below 600."""
@@ -120,9 +120,9 @@ class Chromium:
         self.call("Emulation.setEmulatedMedia", media=media, features=[{"name": "prefers-color-scheme", "value": scheme}])
         self._seen.clear()
         self.call("Page.navigate", url=page.as_uri())
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not any(event["method"] == "Page.loadEventFired" for event in self._seen):
-            assert time.monotonic() < deadline, "the page did not load within 30 s"
+            assert time.monotonic() < deadline, "the page did not load within 60 s"
             self._read()
 
     def run(self, expression: str) -> Any:

@@ -7,7 +7,6 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,6 +15,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from integration.waiting import end, wait_until
 from pgkeel.audit.checks import ALL
 from pgkeel.audit.run import AuditReport, Options, run_audit
 from pgkeel.audit.thresholds import Thresholds
@@ -290,7 +290,7 @@ class Cluster:
 
     def connect(self, database: str = "postgres", **more: Any) -> psycopg.Connection:
         opened = psycopg.connect(
-            host=self.socket_dir, port=self.port, user="postgres", dbname=database, autocommit=True, connect_timeout=10, **more
+            host=self.socket_dir, port=self.port, user="postgres", dbname=database, autocommit=True, connect_timeout=60, **more
         )
         self.opened.append(opened)
         return opened
@@ -321,13 +321,9 @@ def start(server: Any, stack: ExitStack, name: str, *, initdb: str, configuratio
     *ssh, target = server.ssh("postgres")
     socket = Path(local, f".s.PGSQL.{port}")
     forward = subprocess.Popen([*ssh, "-N", "-L", f"{socket}:{folder}/.s.PGSQL.{port}", target])
-    stack.callback(forward.wait, timeout=10)
-    stack.callback(forward.terminate)
+    stack.callback(end, forward)
     stack.callback(lambda: [session.close() for session in cluster.opened])
-    deadline = time.monotonic() + 15
-    while not socket.exists():
-        assert time.monotonic() < deadline, "the forward to the throwaway cluster did not come up within 15 s"
-        time.sleep(0.05)
+    wait_until(socket.exists, "the forward to the throwaway cluster did not come up")
     return cluster
 
 
@@ -336,11 +332,8 @@ def sleeping(session: psycopg.Connection, statement: str) -> None:
     session.pgconn.send_query(statement.encode())
 
 
-def wait_until(session: psycopg.Connection, condition: str) -> None:
-    deadline = time.monotonic() + 10
-    while not session.execute(f"SELECT {condition}").fetchone()[0]:
-        assert time.monotonic() < deadline, f"{condition} did not come true within 10 s"
-        time.sleep(0.05)
+def wait_true(session: psycopg.Connection, condition: str) -> None:
+    wait_until(lambda: session.execute(f"SELECT {condition}").fetchone()[0], f"{condition} did not come true")
 
 
 EVICT = "SELECT pg_buffercache_evict(bufferid) FROM pg_buffercache WHERE relfilenode = pg_relation_filenode(%s::regclass)"

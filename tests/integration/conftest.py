@@ -8,7 +8,6 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import psycopg
 import pytest
 from integration.backup_bench import store  # noqa: F401 - a fixture
 from integration.schema_audit_bench import app, audit, live  # noqa: F401 - fixtures
+from integration.waiting import end, wait_until
 from psycopg import sql
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,7 +70,7 @@ class Server:
         ]
 
     def run(
-        self, command: str, *, check: bool = True, timeout: float = 120, stdin: str | None = None
+        self, command: str, *, check: bool = True, timeout: float = 300, stdin: str | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a shell command as root on the server."""
         done = subprocess.run([*self.ssh(), command], capture_output=True, text=True, timeout=timeout, check=False, input=stdin)
@@ -86,7 +86,7 @@ class Server:
         become_user: str = "postgres",
         check: bool = False,
         diff: bool = False,
-        timeout: float = 300,
+        timeout: float = 900,
     ) -> dict[str, Any]:
         """Run one Ansible module on the server, as Ansible ships it; returns its result, failed or not."""
         command = [
@@ -119,7 +119,7 @@ class Server:
         check: bool = False,
         tags: str | None = None,
         arguments: tuple[str, ...] = (),
-        timeout: float = 900,
+        timeout: float = 1800,
     ) -> PlaybookRun:
         """Run a playbook of the repository against this server alone."""
         with tempfile.TemporaryDirectory() as folder:
@@ -167,15 +167,13 @@ def server() -> Iterator[Server]:
     *ssh, target = plain.ssh("postgres")
     forward = subprocess.Popen([*ssh, "-N", "-L", f"{socket}:/var/run/postgresql/.s.PGSQL.5432", target])
     try:
-        deadline = time.monotonic() + 15
-        while not socket.exists():
-            assert forward.poll() is None, "the ssh forward to PostgreSQL's socket ended"
-            assert time.monotonic() < deadline, "the ssh forward to PostgreSQL's socket did not come up within 15 s"
-            time.sleep(0.05)
+        wait_until(
+            lambda: socket.exists() or forward.poll() is not None, "the ssh forward to PostgreSQL's socket did not come up"
+        )
+        assert forward.poll() is None, "the ssh forward to PostgreSQL's socket ended"
         yield Server(**{**plain.__dict__, "socket_dir": folder})
     finally:
-        forward.terminate()
-        forward.wait(timeout=10)
+        end(forward)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -186,7 +184,7 @@ def connection(server: Server) -> Iterator[Callable[..., psycopg.Connection]]:
 
         def make(database: str = "postgres", **parameters: Any) -> psycopg.Connection:
             opened = psycopg.connect(
-                host=server.socket_dir, user="postgres", dbname=database, autocommit=True, connect_timeout=10, **parameters
+                host=server.socket_dir, user="postgres", dbname=database, autocommit=True, connect_timeout=60, **parameters
             )
             stack.callback(opened.close)
             return opened

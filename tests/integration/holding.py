@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from integration.backup_bench import SERVER_PYTHON, Bench
+from integration.waiting import wait_until
 
 # On the server: stop the program that names the mark as soon as it has written so many bytes, and say its process id.
 FREEZE = """
@@ -71,13 +71,6 @@ class Background:
         return self.result
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "what the test waited for did not come"
-        time.sleep(0.05)
-
-
 @contextmanager
 def held(bench: Bench, connection: Callable[..., psycopg.Connection], table: str) -> Iterator[Background]:
     """A backup that has begun and waits for a locked table, until the block ends."""
@@ -86,7 +79,7 @@ def held(bench: Bench, connection: Callable[..., psycopg.Connection], table: str
     with connection(bench.database) as session:
         session.execute(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
         running = Background(bench.backup)
-        wait_for(lambda: watcher.execute(waits, [bench.database]).fetchone() is not None)
+        wait_until(lambda: watcher.execute(waits, [bench.database]).fetchone() is not None)
         yield running
         session.execute("ROLLBACK")
 
@@ -118,5 +111,5 @@ def streaming(bench: Bench, *, module: bool = False) -> Iterator[tuple[Backgroun
     """A backup whose upload has begun and whose pg_dump stands still while the block runs, with pg_dump's process id."""
     running = Background(lambda: bench.backup(module=module))
     with frozen(bench, "pg_dump", written=4_000_000) as pid:
-        wait_for(bench.uploads)
+        wait_until(bench.uploads)
         yield running, pid

@@ -11,7 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 from integration.backup_bench import DRILL, GROUND, OPERATOR, Bench, dump_key, plain_dump
-from integration.holding import Background, frozen, held, streaming, wait_for
+from integration.holding import Background, frozen, held, streaming
+from integration.waiting import wait_until
 from pgkeel.backup.encryption import decrypt
 from pgkeel.objectstore.objects import delete_object, read_small
 from pgkeel.objectstore.store import Store
@@ -344,7 +345,7 @@ def test_a_killed_module(bench: Bench, connection: Callable[..., psycopg.Connect
         bench.server.run(f"kill -{signal} $(ps -o ppid= -p {pid})")
     result = running.wait()
     assert result["failed"]
-    wait_for(lambda: not pg_dump_pid(bench))
+    wait_until(lambda: not pg_dump_pid(bench))
     if signal == "TERM":
         assert "ended by SIGTERM" in result["msg"]
         nothing_committed_and_a_rerun_succeeds(bench)
@@ -437,7 +438,7 @@ def test_a_killed_drill_is_cleaned_up(bench: Bench, connection: Callable[..., ps
         assert "ended by SIGTERM" in result["msg"]
     else:
         assert len(bench.leftovers()) == 1
-        wait_for(lambda: not bench.server.run(f"pgrep -f '[p]ostgres -D {GROUND}' || true").stdout)
+        wait_until(lambda: not bench.server.run(f"pgrep -f '[p]ostgres -D {GROUND}' || true").stdout)
     proved = bench.drill()
     assert proved["verdict"] == "PASS"
     assert bench.leftovers() == []

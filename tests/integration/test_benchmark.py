@@ -8,7 +8,6 @@ import shlex
 import signal
 import subprocess
 import threading
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import psycopg
 import pytest
 import yaml
 from integration.conftest import BIN, ROOT
-from integration.holding import wait_for
+from integration.waiting import wait_until
 from pgkeel.benchmark.cases import group_named
 from pgkeel.benchmark.clients import Clients
 from pgkeel.benchmark.metrics_run import Bench, Effort, measure_group
@@ -193,7 +192,7 @@ def test_indexes_that_were_there_are_there_again(measure, connection, bench):
 def when_it_waits(admin, bench):
     """End this process's run as soon as the benchmark waits for a lock."""
     waiting = "SELECT FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock' AND query LIKE 'CREATE INDEX%%'"
-    wait_for(lambda: admin.execute(waiting, [bench]).fetchone() is not None)
+    wait_until(lambda: admin.execute(waiting, [bench]).fetchone() is not None)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -281,25 +280,18 @@ def test_when_ansible_is_ended_everything_is_put_back(server, connection, bench,
     watch = connection(bench)
     ansible = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
-        wait_until(lambda: server.run(f"cat {kept} 2>/dev/null", check=False).stdout, 60, "no figure was kept")
+        wait_until(lambda: server.run(f"cat {kept} 2>/dev/null", check=False).stdout, "no figure was kept")
         assert len(state(connection, bench)[2]) > len(before[2])
     finally:
         os.killpg(ansible.pid, signal.SIGINT)
         ansible.wait()
     ask = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgkeel bench'"
-    wait_until(lambda: watch.execute(ask).fetchone() == (0,), 20, "the module still runs")
+    wait_until(lambda: watch.execute(ask).fetchone() == (0,), "the module still runs")
     assert server.run("pgrep -f bench.mjs", check=False).stdout == ""
     assert state(connection, bench) == before
     first = json.loads(server.run(f"head -1 {kept}").stdout)
     assert (first["database"], first["row"]["metric"], first["raw"]["metric"]) == (bench, *["jsonb_logs_0.01%"] * 2)
     assert first["raw"]["before_ms"]
-
-
-def wait_until(holds, seconds, otherwise):
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, otherwise
-        time.sleep(0.2)
 
 
 def test_the_function_and_the_migration_of_the_documents_work(connection, bench):

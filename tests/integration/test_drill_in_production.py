@@ -9,8 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 from integration.backup_bench import Bench, dump_key
-from integration.holding import Background, frozen, step, wait_for
+from integration.holding import Background, frozen, step
 from integration.test_backup_and_drill import ROWS, SEED, TABLES, kill_drill, make_large
+from integration.waiting import wait_until
 from pgkeel.objectstore.objects import read_small
 from pgkeel.objectstore.store import Store
 from psycopg import sql
@@ -169,7 +170,7 @@ def test_a_killed_drill_is_swept(bench: Bench, connection: Callable[..., psycopg
             assert ours(admin) == []
         else:
             assert ours(admin) == [name]
-            wait_for(lambda: not bench.server.run(f"pgrep -f '[p]g_restore .*{OURS}' || true").stdout)
+            wait_until(lambda: not bench.server.run(f"pgrep -f '[p]g_restore .*{OURS}' || true").stdout)
         assert drill(bench)["verdict"] == "PASS"
         assert ours(admin) == []
     assert bench.leftovers() == []
@@ -181,7 +182,7 @@ def test_two_at_once_do_not_sweep_each_other(bench: Bench, connection: Callable[
     with connection() as admin:
         first = Background(lambda: drill(bench))
         # The second sweeps while the first one's database is there.
-        wait_for(lambda: ours(admin))
+        wait_until(lambda: ours(admin))
         second = Background(lambda: drill(bench))
         assert [running.wait()["verdict"] for running in (first, second)] == ["PASS", "PASS"]
         assert ours(admin) == []
@@ -212,7 +213,7 @@ def test_the_servers_trouble_is_not_the_backups(bench: Bench, connection: Callab
         with frozen(bench, "pg_restore", OURS) as pid:
             (name,) = ours(admin)
             end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND application_name = 'pg_restore'"
-            wait_for(lambda: admin.execute(end, [name]).fetchall() or step(bench, pid))
+            wait_until(lambda: admin.execute(end, [name]).fetchall() or step(bench, pid))
         result = running.wait()
         assert result["verdict"] == "COULD NOT VERIFY", result
         assert "The server stood in the way" in result["msg"]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import psycopg
 import pytest
+from integration.waiting import wait_until
 from pgkeel.errors import PgkeelError
 from pgkeel.postgres.index_declaration import parse_declarations
 from pgkeel.postgres.index_plan import working_name
@@ -75,13 +75,6 @@ def leftovers(db) -> list[str]:
     return [row[0] for row in db.execute(f"SELECT relname FROM pg_class WHERE relkind = 'i' AND ({WORKING})")]
 
 
-def wait_until(condition, seconds=10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
 @pytest.fixture
 def held_build(db, connection):
     """Starts a concurrent build that cannot end before the returned function is called, which returns its error."""
@@ -106,7 +99,7 @@ def held_build(db, connection):
             if kill:
                 db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_progress_create_index")
             writer.execute("ROLLBACK")
-            thread.join(timeout=20)
+            thread.join(timeout=60)
             return errors
 
         return release
@@ -312,11 +305,11 @@ def test_backend_killed_during_our_build(db, connection, pg_index):
     results = []
     thread = threading.Thread(target=lambda: results.append(pg_index(COLUMNS)))
     thread.start()
-    wait_until(lambda: db.execute("SELECT count(*) FROM pg_stat_progress_create_index").fetchone()[0], 30)
+    wait_until(lambda: db.execute("SELECT count(*) FROM pg_stat_progress_create_index").fetchone()[0])
     # A second run meanwhile neither disturbs nor repeats it.
     assert states(pg_index(COLUMNS)) == {"events_user_idx": "waiting"}
     db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_progress_create_index")
-    thread.join(timeout=30)
+    thread.join(timeout=60)
     writer.execute("ROLLBACK")
     assert results[0]["failed"]
     assert "Run again" in results[0]["msg"]

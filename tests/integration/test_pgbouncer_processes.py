@@ -55,7 +55,7 @@ def login(connection):
     """A role of the test's own, in the database postgres."""
     admin, name = connection(), f"it_{secrets.token_hex(4)}"
     admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(name), sql.Literal(PASSWORD)))
-    yield f"host=127.0.0.1 port=6432 dbname=postgres user={name} password={PASSWORD} connect_timeout=5"
+    yield f"host=127.0.0.1 port=6432 dbname=postgres user={name} password={PASSWORD} connect_timeout=30"
     admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = %s", [name])
     admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
@@ -101,7 +101,7 @@ import json, psycopg, threading, time
 took = []
 for _ in range(20):
     with psycopg.connect("{login}", autocommit=True) as connection:
-        timer = threading.Timer(0.2, connection.cancel_safe, kwargs={{"timeout": 5}})
+        timer = threading.Timer(0.2, connection.cancel_safe, kwargs={{"timeout": 30}})
         timer.start()
         began = time.monotonic()
         try:

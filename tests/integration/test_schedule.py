@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import time
 
 import pytest
 import yaml
+from integration.waiting import wait_until
 
 FOLDER = "/root/pgkeel-it"
 PLAY = [{"name": "Apply the role", "hosts": "postgresql", "gather_facts": False, "roles": [{"role": "schedule"}]}]
@@ -93,13 +93,6 @@ def status(server, jobs=JOBS):
     result = server.module("schedule_status", {"jobs": jobs, "state_dir": STATE}, become_user="root")
     assert not result["failed"], result
     return {job["name"]: job for job in result["jobs"]}, result
-
-
-def wait_until(condition, seconds=40.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.2)
 
 
 @pytest.mark.usefixtures("scheduled")

@@ -26,7 +26,7 @@ def place(tmp_path, monkeypatch):
     """Folders of our own, and an ansible-playbook that notes its process and sleeps."""
     program = tmp_path / "bin" / "ansible-playbook"
     program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pid\nexec sleep 30\n")
+    program.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pid\nexec sleep 300\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     monkeypatch.setattr(bench, "ROOT", tmp_path)
@@ -46,7 +46,7 @@ def test_it_stops_when_the_time_is_up(place):
     began = time.monotonic()
     with pytest.raises(bench.StoppedError, match="the time was up in site"):
         run.play("site", "site.yml", {})
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
     assert gone(place)
     with pytest.raises(bench.StoppedError, match="the time was up"):
         run.play("next", "next.yml", {})

@@ -322,11 +322,11 @@ def test_it_ends_when_nobody_reads_any_more():
     def wait():
         with interruptible(), ended_with_reader(writer):
             os.close(reader)
-            time.sleep(10)
+            time.sleep(120)
 
     with pytest.raises(InterruptedRunError, match="SIGTERM"):
         wait()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
     os.close(writer)
 
 
