@@ -11,7 +11,7 @@ description:
   - Row count and content hash of every table, every definition with owner and privileges, sequences, extensions, large objects
     and locale are recorded in the same snapshot, in a signed manifest that is written last. A backup without one does not exist.
   - Roles with their password verifiers and tablespaces go along in a second object, encrypted too.
-  - Gives way to the application in processor time (C(nice 10)).
+  - Gives way to the application in processor time (C(nice 10)): the module, C(pg_dump), and the backends that serve them.
   - Runs on the database server, as an OS user that PostgreSQL lets in as a superuser over the local socket.
 version_added: 0.1.0
 author: pgkeel
@@ -116,7 +116,6 @@ stale_uploads_aborted:
   type: int
 """
 
-import os
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -129,12 +128,11 @@ try:
     from ansible.module_utils.pgkeel.backup.run import BackupRequest, check_backup, take_backup
     from ansible.module_utils.pgkeel.errors import PgkeelError
     from ansible.module_utils.pgkeel.postgres.connect import Login
+    from ansible.module_utils.pgkeel.postgres.give_way import lower_own_priority
 
     MISSING = None
 except ImportError as error:  # a third-party library below is not installed
     MISSING = error
-
-NICENESS = 10
 
 
 def main() -> None:
@@ -183,7 +181,7 @@ def main() -> None:
                 msg=f"Would back up {arguments['database']} ({found.database_bytes} bytes) below {request.shelf.folder}.",
             )
         # Compression and encryption take a processor: the application goes first.
-        os.nice(NICENESS)
+        lower_own_priority()
         result = take_backup(store, request)
     except PgkeelError as error:
         module.fail_json(msg=str(error))

@@ -217,6 +217,7 @@ try:
     from ansible.module_utils.pgkeel.backup.push import tell
     from ansible.module_utils.pgkeel.errors import PgkeelError
     from ansible.module_utils.pgkeel.postgres.connect import Login
+    from ansible.module_utils.pgkeel.postgres.give_way import lower_own_priority
 
     MISSING = None
 except ImportError as error:  # a third-party library below is not installed
@@ -282,6 +283,8 @@ def main() -> None:
             module.exit_json(changed=False, msg=reason, **DrillResult(arguments["database"], backup.run_id, reason).as_dict())
     except PgkeelError as error:
         module.fail_json(msg=str(error), **DrillResult(arguments["database"], reason=str(error)).as_dict())
+    # Decryption, decompression and hashes take a processor: the application goes first.
+    lower_own_priority()
     result = run_drill(store, request)
     pushed = tell(
         arguments["push"],

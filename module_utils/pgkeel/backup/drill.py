@@ -14,6 +14,7 @@ from ..objectstore.objects import read_small
 from ..objectstore.store import Store
 from ..postgres.cgroup import read_caps
 from ..postgres.connect import connect
+from ..postgres.give_way import give_way
 from ..postgres.ground_folder import sweep
 from ..postgres.interruption import interruptible
 from ..postgres.proving_ground import ProvingGround
@@ -141,6 +142,8 @@ def _verify(
 ) -> None:
     with connect(running.login(running.copy_of(manifest.database))) as session:
         fix_output(session)
+        if isinstance(running, ThrowawayDatabase):
+            give_way(session)
         found = read_contents(session)
         result.checks += _comparisons(running, manifest.contents, found)
         result.checks.append(compare_locale(manifest.locale, read_locale(session)))

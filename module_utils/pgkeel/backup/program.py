@@ -13,13 +13,15 @@ from pathlib import Path
 from ..errors import PgkeelError
 from ..postgres.connect import Login
 
+PROGRAM_NAME = "pgkeel"
+"""What PostgreSQL calls the sessions of programs that are run here."""
 MAJOR = re.compile(r"\(PostgreSQL\) (\d+)")
 MOST_STDERR_LINES = 200
 
 
 def environment(login: Login) -> dict[str, str]:
     """PG* only, and never a password: other users can read neither, but a crash report might."""
-    found = {"PGPORT": str(login.port), "PGUSER": login.user, "PGDATABASE": login.database, "PGAPPNAME": "pgkeel"}
+    found = {"PGPORT": str(login.port), "PGUSER": login.user, "PGDATABASE": login.database, "PGAPPNAME": PROGRAM_NAME}
     return {**found, "PGHOST": login.host} if login.host else found
 
 

@@ -22,6 +22,7 @@ from ..objectstore.parts import plan_parts
 from ..objectstore.store import Store
 from ..objectstore.upload import Uploaded, abort_stale, probe_writable, upload_stream
 from ..postgres.connect import Login, connect
+from ..postgres.give_way import give_way
 from ..postgres.interruption import interruptible, uninterrupted
 from ..postgres.proving_ground import Locale
 from ..report.humanize import size
@@ -31,7 +32,7 @@ from .dump_progress import dumped_percent
 from .encryption import Encrypting, Plain, encrypt, recipients_of
 from .keys import DUMP, GLOBALS, MANIFEST, Shelf, new_run_id
 from .manifest import FORMAT, Manifest, ServerFacts, StoredDump, StoredGlobals
-from .program import Streaming, environment, require_program, require_success
+from .program import PROGRAM_NAME, Streaming, environment, require_program, require_success
 from .progress import Amount, Progress, reported
 from .prune import prune
 from .retention import Policy
@@ -335,7 +336,7 @@ def _send_dump(
         Encrypting(request.recipients) as sealed,
         Streaming(command, environment(request.login)) as dump,
     ):
-        counting: Future[Contents] = pool.submit(read_contents, session, snapshot.sequences, hashed=request.hash_contents)
+        counting: Future[Contents] = pool.submit(_count, request, session, snapshot.sequences)
 
         def everything_well() -> None:
             nonlocal warnings
@@ -356,6 +357,12 @@ def _send_dump(
                 _stop_counting(session, counting)
             raise
         return uploaded, sealed.plain(), counting.result(), warnings
+
+
+def _count(request: BackupRequest, session: Session, sequences: tuple[Sequence, ...]) -> Contents:
+    # pg_dump has begun: its backend reads every byte of the database, and this one does so too.
+    give_way(session, PROGRAM_NAME)
+    return read_contents(session, sequences, hashed=request.hash_contents)
 
 
 def _dumped(watched: _Watched, part_bytes: int, request: BackupRequest, database_bytes: int) -> Amount:

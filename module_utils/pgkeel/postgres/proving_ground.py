@@ -21,6 +21,7 @@ import psycopg
 from ..errors import PgkeelError
 from .arguments import DEFAULT_BIN_DIR
 from .connect import Login, connect
+from .give_way import NICENESS
 from .ground_folder import MIB, PORT, STOP_SECONDS, claimed_folder
 from .interruption import InterruptedRunError, uninterrupted
 
@@ -73,7 +74,7 @@ class Ground:
     shared_buffers: str = "128MB"
     maintenance_work_mem: str = "128MB"
     max_wal_size: str = "2GB"
-    niceness: int = 10
+    niceness: int = NICENESS
     settings: Mapping[str, str] = field(default_factory=dict)
     """More settings; they cannot undo what keeps the cluster private and harmless."""
     wal_segment_mb: int = 16
@@ -290,8 +291,10 @@ def _stop(postmaster: subprocess.Popen[bytes] | None) -> None:
 def yielding(niceness: int, command: list[str]) -> list[str]:
     """The command, giving way to production in CPU and disk as far as the programs for that are here."""
     prefix: list[str] = []
-    if shutil.which("nice"):
-        prefix += ["nice", "-n", str(niceness)]
+    # Children start with this process's own niceness.
+    more = niceness - os.getpriority(os.PRIO_PROCESS, 0)
+    if more > 0 and shutil.which("nice"):
+        prefix += ["nice", "-n", str(more)]
     if shutil.which("ionice"):
         # Idle class; -t: go on where the kernel does not allow it.
         prefix += ["ionice", "-t", "-c", "3"]
