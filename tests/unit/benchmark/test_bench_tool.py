@@ -52,15 +52,6 @@ def test_it_stops_when_the_time_is_up(place):
         run.play("next", "next.yml", {})
 
 
-@pytest.fixture
-def interruptible():
-    """SIGINT interrupts, even where a shell started the tests in the background, which ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_ends_the_playbook(place):
     threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(bench.StoppedError, match="the run was interrupted in load"):
