@@ -54,7 +54,7 @@ extends_documentation_fragment: [pgkeel_connection]
 attributes:
   check_mode:
     support: full
-    description: Says what would be declared; whether partitions are due is not foretold.
+    description: Says what would be declared and dropped; whether partitions have to be made ahead is not foretold.
   diff_mode:
     support: none
     description: Partitions are counted.
@@ -77,11 +77,11 @@ executed_queries:
   sample: []
 tables:
   description:
-    - One entry a table with C(name), C(state) (C(ok), C(skipped), C(declared), C(changed), C(maintained)) and the number of its
-      C(partitions).
+    - One entry a table with C(name), C(state) (C(ok), C(skipped), C(declared), C(changed), C(maintained)), the number of its
+      C(partitions), and those that it C(drops) or has dropped, with all their rows.
   returned: success
   type: list
-  sample: [{name: public.BehaviorLog, state: ok, partitions: 18, queries: []}]
+  sample: [{name: public.BehaviorLog, state: ok, partitions: 18, drops: [], queries: []}]
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib

@@ -22,7 +22,7 @@ options:
     type: dict
     default: {}
   around:
-    description: By role, where it ran, the facts C(toolchain_plan), C(certificate_plan), C(firewall_plan), C(schedule_plan).
+    description: Facts C(<role>_plan) by role, where it ran; of toolchain, certificate, database, firewall and schedule.
     type: dict
     default: {}
 attributes:
@@ -47,9 +47,9 @@ plan:
   description:
     - C(settings) (name, old, new, needs), C(shadowed), C(access_rules), C(action) (restart, reload, none), C(restart_policy),
       C(restart_settings), C(waiting), C(roles) (name, action), C(databases), C(privileges) (database, what, subject), C(indexes)
-      (database, name, table, state, reason, bytes), C(pgbouncer), C(creates_cluster), C(packages), C(environment),
-      C(certificate), C(firewall), C(schedule) (release, inventory, jobs), C(empty),
-      C(unknown) (why a server that is there could not be asked, or empty).
+      (database, name, table, state, reason, bytes), C(partitions) (database, table, state, drops), C(pgbouncer),
+      C(creates_cluster), C(packages), C(environment), C(certificate), C(firewall), C(schedule) (release, inventory, jobs),
+      C(empty), C(unknown) (why a server that is there could not be asked, or empty).
     - A check and the run that follows it have the same plan, but for the sizes of indexes, which a check estimates.
   returned: success
   type: dict

@@ -44,12 +44,37 @@ def test_declared_kept_and_left(server, visits):
     old = visits.execute("SELECT date_trunc('month', now()) - interval '7 months'").fetchone()[0]
     visits.execute("SELECT partman.create_partition_time('public.Visit', ARRAY[%s])", [old])
     assert len(partitions(visits)) == len(made)
-    did = keep(server, visits)
-    assert did["tables"][0]["state"] in {"maintained", "ok"}
+    due = keep(server, visits, check=True)
+    assert due["changed"]
+    (lost,) = due["tables"][0]["drops"]
+    assert lost == f'public."Visit_p{old:%Y%m%d}"'
+    assert due["tables"][0]["state"] == "maintained"
+    did = keep(server, visits)["tables"][0]
+    assert (did["state"], did["drops"]) == ("maintained", [lost])
     assert partitions(visits) == made
     longer = keep(server, visits, keep="12 months")
     assert (longer["changed"], longer["tables"][0]["state"]) == (True, "changed")
     assert not keep(server, visits, keep="12 months")["changed"]
+
+
+def test_a_shorter_time_says_first_which_rows_it_costs(server, visits):
+    keep(server, visits, keep="24 months")
+    months = [
+        row[0]
+        for row in visits.execute("SELECT date_trunc('month', now()) - n * interval '1 month' FROM generate_series(0, 11) n")
+    ]
+    visits.execute("SELECT partman.create_partition_time('public.Visit', %s)", [months])
+    there = partitions(visits)
+    assert not keep(server, visits, keep="24 months")["changed"]
+    would = keep(server, visits, keep="5 months", check=True)["tables"][0]
+    assert would["state"] == "changed"
+    assert partitions(visits) == there
+    # Six months ago ended five months ago or less, seven months ago more, whatever day it is.
+    names = [f'public."Visit_p{month:%Y%m%d}"' for month in months]
+    assert set(names[7:]) <= set(would["drops"]) <= set(names[6:])
+    done = keep(server, visits, keep="5 months")["tables"][0]
+    assert (done["state"], done["drops"]) == ("changed", would["drops"])
+    assert {f"public.{name}" for name in there - partitions(visits)} == set(would["drops"])
 
 
 @pytest.mark.parametrize(
@@ -77,6 +102,8 @@ def test_the_playbook_keeps_what_the_inventory_declares(server, connection):
     session.execute('CREATE TABLE "Visit" (id int, at timestamptz NOT NULL) PARTITION BY RANGE (at)')
     extra = {"database_indexes": [], "database_partitions": [{**DECLARED, "database": "edtech"}]}
     try:
+        plan = server.playbook("playbooks/site.yml", extra, check=True)
+        assert "declared edtech: public.Visit" in plan.stdout
         first = server.playbook("playbooks/indexes.yml", extra)
         assert first.returncode == 0, first.stdout[-2000:]
         assert len(partitions(session)) >= 4

@@ -16,6 +16,7 @@ _POOLER_WORDS = {
     "restart": "pgbouncer restarts; its clients have to connect again.",
     "change": "pgbouncer's configuration or its lookup of logins changes; nobody is disconnected.",
 }
+COUNTED = ("settings", "roles", "databases", "privileges", "indexes", "partitions")
 BUILT = frozenset({"built", "rebuilt", "repaired", "dropped"})
 Plan = dict[str, Any]
 
@@ -30,10 +31,9 @@ def make_document(
 
     ``postgresql`` has ``unknown`` (why the server could not be asked) alone, or ``creates``, ``settings`` (name, old, new,
     needs), ``shadowed``, ``access_rules``, ``policy`` and ``restart_now``; ``database`` has ``roles`` (changed ones),
-    ``known_roles``, ``databases`` (new ones), ``indexes`` (by database) and either ``lacks`` (by database) or, for a new
-    server, ``declared``; ``pgbouncer`` has ``installs``, ``restarts`` and ``changed``; ``around`` are the facts of the other
-    roles, as ``make_system`` takes them. Each may be
-    empty where its role did not run.
+    ``known_roles``, ``databases`` (new ones), ``indexes`` and ``partitions`` (by database) and either ``lacks`` (by database)
+    or, for a new server, ``declared``; ``pgbouncer`` has ``installs``, ``restarts`` and ``changed``; ``around`` are the facts
+    of the other roles, as ``make_system`` takes them. Each may be empty where its role did not run.
     """
     system = make_system({**(around or {}), "postgresql": postgresql, "pgbouncer": pgbouncer})
     settings = list(postgresql.get("settings", []))
@@ -60,11 +60,12 @@ def make_document(
         "databases": list(database.get("databases", [])),
         "privileges": _privileges(database),
         "indexes": _indexes(database),
+        "partitions": _partitions(database),
         "pgbouncer": next((act for fact, act in _POOLER.items() if pgbouncer.get(fact)), "none"),
         **system,
     }
     # What could not be asked is not unchanged.
-    parts = ("unknown", "creates_cluster", "settings", "access_rules", "roles", "databases", "privileges", "indexes")
+    parts = ("unknown", "creates_cluster", "access_rules", *COUNTED)
     plan["empty"] = not any(plan[part] for part in parts) and plan["pgbouncer"] == "none" and not changes_system(system)
     return plan
 
@@ -99,6 +100,16 @@ def _indexes(database: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def _partitions(database: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What is declared anew, and what is dropped with its rows; that partitions are made ahead of time is no change."""
+    return [
+        {"database": name, "table": table["name"], "state": table["state"], "drops": table["drops"]}
+        for name, tables in database.get("partitions", {}).items()
+        for table in tables
+        if table["state"] in {"declared", "changed"} or table["drops"]
+    ]
+
+
 def describe(plan: Plan, *, done: bool) -> list[str]:
     """The plan in lines for people; ``done`` puts it in the past."""
     if plan["empty"]:
@@ -119,6 +130,7 @@ def describe(plan: Plan, *, done: bool) -> list[str]:
     lines += _listed("Databases", [f"create {name}" for name in plan["databases"]])
     lines += _listed("Extensions and privileges", _grouped(plan["privileges"]))
     lines += _listed("Indexes", [_index(index, done=done) for index in plan["indexes"]])
+    lines += _listed("Partitions", [_partitioned(table, done=done) for table in plan["partitions"]])
     if plan["pgbouncer"] != "none":
         lines.append(_POOLER_WORDS[plan["pgbouncer"]])
     return lines
@@ -126,8 +138,7 @@ def describe(plan: Plan, *, done: bool) -> list[str]:
 
 def headlines(plan: Plan) -> list[str]:
     """The plan in a few words, for a reader who wants to know what kind of changes there were."""
-    counted = ("settings", "roles", "databases", "privileges", "indexes")
-    found = [f"{part}: {len(plan[part])}" for part in counted if plan[part]]
+    found = [f"{part}: {len(plan[part])}" for part in COUNTED if plan[part]]
     found += ["unknown"] if plan["unknown"] else []
     found += ["access rules"] if plan["access_rules"] else []
     found += [part for part in ("pgbouncer", "environment", "certificate", "firewall") if plan[part] != "none"]
@@ -171,3 +182,10 @@ def _grouped(rows: Sequence[Mapping[str, str]]) -> list[str]:
 def _index(index: Mapping[str, Any], *, done: bool) -> str:
     large = f", {'' if done else 'about '}{size(index['bytes'])}" if index["bytes"] else ""
     return f"{index['state']} {index['database']}: {index['name']} on {index['table']}{large}"
+
+
+def _partitioned(table: Mapping[str, Any], *, done: bool) -> str:
+    state = table["state"] if table["state"] != "maintained" else "keep"
+    verb = "dropped" if done else "DROPS"
+    rows = f", {verb} with all their rows: {', '.join(table['drops'])}" if table["drops"] else ""
+    return f"{state} {table['database']}: {table['table']}{rows}"

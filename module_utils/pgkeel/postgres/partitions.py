@@ -45,6 +45,8 @@ class Kept:
     state: str = "ok"
     """``ok``, ``skipped``, ``declared`` (to pg_partman), ``changed`` or ``maintained`` (partitions came or went)."""
     partitions: int = 0
+    drops: list[str] = field(default_factory=list)
+    """Partitions that were dropped, or in check mode would be: all their rows are older than declared."""
     queries: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -77,11 +79,12 @@ def parse_partitioned(rows: Sequence[Mapping[str, Any]]) -> list[Partitioned]:
 def keep_partitions(
     connection: psycopg.Connection[Any], declared: Sequence[Partitioned], *, skip_missing: bool, check: bool
 ) -> list[Kept]:
-    """Have pg_partman keep every declared table, and do now what is due; with ``check`` only what would be declared is told.
+    """Have pg_partman keep every declared table, and do now what is due.
 
-    All declarations are looked at before the first is touched. ``skip_missing`` leaves tables out that a migration has yet to
-    make. Raises PgkeelError when a table is not there, not partitioned by range of that column, or kept at another interval, and
-    where pg_partman is not installed.
+    With ``check`` nothing is done: what would be declared and dropped is told, not what would be made ahead. All declarations are
+    looked at before the first is touched. ``skip_missing`` leaves tables out that a migration has yet to make. Raises PgkeelError
+    when a table is not there, not partitioned by range of that column, or kept at another interval, and where pg_partman is not
+    installed.
     """
     for one in declared:
         for period in filter(None, (one.interval, one.keep)):
@@ -92,7 +95,7 @@ def keep_partitions(
         home = _install(connection)
     skipped = [Kept(one.name, "skipped") for one in declared if one not in there]
     if home is None:
-        return [*[Kept(one.name, "declared") for one in there], *skipped]
+        return [*[Kept(one.name, "declared", drops=_too_old(_partitions(connection, one))) for one in there], *skipped]
     return [*[_kept(connection, home, one, check=check) for one in there], *skipped]
 
 
@@ -156,7 +159,8 @@ def _is_there(connection: psycopg.Connection[Any], one: Partitioned, *, skip_mis
 
 
 def _kept(connection: psycopg.Connection[Any], home: str, one: Partitioned, *, check: bool) -> Kept:
-    found = Kept(one.name, partitions=_count(connection, one))
+    before = _partitions(connection, one)
+    found = Kept(one.name, partitions=len(before))
     config = sql.Identifier(home, "part_config")
     row = connection.execute(
         sql.SQL(
@@ -187,6 +191,9 @@ def _kept(connection: psycopg.Connection[Any], home: str, one: Partitioned, *, c
     maintain = sql.SQL("SELECT {}({})").format(sql.Identifier(home, "run_maintenance"), sql.Literal(one.name))
     found.queries = [statement.as_string(connection) for statement in todo]
     if check:
+        found.drops = _too_old(before)
+        if found.drops and found.state == "ok":
+            found.state, found.queries = "maintained", [maintain.as_string(connection)]
         return found
     try:
         with connection.transaction():
@@ -198,18 +205,32 @@ def _kept(connection: psycopg.Connection[Any], home: str, one: Partitioned, *, c
         raise PgkeelError(
             f"pg_partman refused {one.name}: {said}", "See its documentation, mend the declaration, and run again"
         ) from error
-    count = _count(connection, one)
-    if found.state == "ok" and count != found.partitions:
+    after = _partitions(connection, one)
+    found.partitions, found.drops = len(after), sorted(before.keys() - after)
+    if found.state == "ok" and after.keys() != before.keys():
         found.state = "maintained"
         found.queries.append(maintain.as_string(connection))
-    found.partitions = count
     return found
 
 
-def _count(connection: psycopg.Connection[Any], one: Partitioned) -> int:
-    row = connection.execute(
-        """SELECT count(*) FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhparent
-           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s""",
-        [one.schema, one.table],
-    ).fetchone()
-    return int(row[0]) if row else 0
+def _partitions(connection: psycopg.Connection[Any], one: Partitioned) -> dict[str, bool]:
+    """By name, whether pg_partman would drop it: its end is longer ago than rows stay."""
+    rows = connection.execute(
+        """SELECT name, CASE WHEN dated AND upto IS NOT NULL THEN now() - upto::timestamptz > %(keep)s::interval END
+           FROM (
+             SELECT pg_catalog.format('%%I.%%I', s.nspname, c.relname) AS name,
+                    substring(pg_catalog.pg_get_expr(c.relpartbound, c.oid) FROM $$ TO \\('([^']+)'\\)$$) AS upto,
+                    EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = p.oid AND a.attname = %(column)s
+                            AND a.atttypid = ANY ('{date,timestamp,timestamptz}'::regtype[])) AS dated
+             FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class p ON p.oid = i.inhparent
+             JOIN pg_catalog.pg_namespace n ON n.oid = p.relnamespace
+             JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
+             WHERE n.nspname = %(schema)s AND p.relname = %(table)s
+           ) AS partition""",
+        {"schema": one.schema, "table": one.table, "column": one.column, "keep": one.keep or None},
+    )
+    return {str(name): bool(too_old) for name, too_old in rows}
+
+
+def _too_old(partitions: Mapping[str, bool]) -> list[str]:
+    return sorted(name for name, too_old in partitions.items() if too_old)

@@ -8,6 +8,8 @@ RESTART = {"name": "shared_buffers", "old": "128MB", "new": "1GB", "needs": "res
 RELOAD = {"name": "work_mem", "old": "4MB", "new": "16MB", "needs": "reload"}
 INDEX = {"name": "t_a_idx", "table": "t", "state": "built", "reason": "", "size_bytes": None, "estimated_bytes": 2_000_000}
 
+TABLE = {"name": "public.visit", "state": "ok", "partitions": 4, "drops": [], "queries": []}
+
 
 def settings(*changes, **more):
     return {"settings": list(changes), "policy": "allowed", "restart_now": any(c["needs"] == "restart" for c in changes), **more}
@@ -31,6 +33,8 @@ def test_nothing_is_an_empty_plan():
         ({}, {"databases": ["edtech"]}, {}),
         ({}, {"lacks": {"edtech": [{"what": "connect", "subject": "app"}]}}, {}),
         ({}, {"indexes": {"edtech": [INDEX]}}, {}),
+        ({}, {"partitions": {"edtech": [TABLE | {"state": "declared"}]}}, {}),
+        ({}, {"partitions": {"edtech": [TABLE | {"state": "maintained", "drops": ["public.visit_p1"]}]}}, {}),
         ({}, {}, {"installs": True}),
         ({}, {}, {"changed": True}),
         ({}, {}, {"restarts": True}),
@@ -127,3 +131,24 @@ def test_a_new_server_lacks_what_is_declared():
     assert {"what": "extension", "subject": "hypopg"} in lacks["edtech"]
     future = [row["subject"] for row in lacks["edtech"] if row["what"] == "future tables"]
     assert future == ["readonly of app", "worker of app"]
+
+
+def test_partitions_that_go_are_named_with_what_they_cost():
+    tables = [
+        TABLE,
+        # Made ahead of time, as every day: no change of what is declared.
+        TABLE | {"name": "public.log", "state": "maintained"},
+        TABLE | {"name": "public.event", "state": "changed", "drops": ["public.event_p1", "public.event_p2"]},
+        TABLE | {"name": "public.old", "state": "maintained", "drops": ["public.old_p1"]},
+        TABLE | {"name": "public.new", "state": "declared"},
+    ]
+    plan = make_document({}, {"partitions": {"edtech": tables}}, {})
+    assert [row["table"] for row in plan["partitions"]] == ["public.event", "public.old", "public.new"]
+    lines = describe(plan, done=False)
+    assert "  changed edtech: public.event, DROPS with all their rows: public.event_p1, public.event_p2" in lines
+    assert "  keep edtech: public.old, DROPS with all their rows: public.old_p1" in lines
+    assert "  declared edtech: public.new" in lines
+    assert "  keep edtech: public.old, dropped with all their rows: public.old_p1" in describe(plan, done=True)
+    assert headlines(plan) == ["partitions: 3"]
+    healthy = make_document({}, {"partitions": {"edtech": tables[:2]}}, {})
+    assert healthy["empty"] is True
