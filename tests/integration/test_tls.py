@@ -58,6 +58,22 @@ def test_a_certificate_that_ends_soon_is_renewed_and_shown(server):
     assert (again.returncode, again.changed_tasks) == (0, [])
 
 
+def test_a_name_that_the_certificate_lacks_is_added(server):
+    names = "openssl x509 -in /etc/ssl/certs/pgkeel.pem -noout -ext subjectAltName | grep -oE '(DNS|Address):[^,]+' | sort"
+    before = server.run(names).stdout.split()
+    extra = {"certificate_names": [server.name, "db.example.test", "2001:db8::17"]}
+    would = server.playbook("playbooks/site.yml", extra, tags="certificate", check=True)
+    assert "A certificate is made" in would.stdout
+    assert server.run(names).stdout.split() == before
+    assert server.playbook("playbooks/site.yml", extra, tags="certificate").returncode == 0
+    assert server.run(names).stdout.split() == sorted([*before, "DNS:db.example.test", "Address:2001:DB8:0:0:0:0:0:17"])
+    shown = server.run(HANDSHAKE.format(port=6432, version="tls1_3") + " | openssl x509 -noout -fingerprint").stdout
+    assert shown == server.run("openssl x509 -noout -fingerprint -in /etc/ssl/certs/pgkeel.pem").stdout
+    # Nor for whoever declares fewer: two controllers would take turns.
+    again = server.playbook("playbooks/site.yml", {"certificate_names": ["2001:db8::17"]}, tags="certificate")
+    assert (again.returncode, again.changed_tasks) == (0, [])
+
+
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
