@@ -21,8 +21,11 @@ program, mark, least = json.load(sys.stdin)
 
 def ours(folder):
     try:
+        # The name first: of a program that is just being started, the arguments come last.
+        if (folder / "comm").read_text().strip() != program:
+            return False
         command = (folder / "cmdline").read_bytes()
-        if (folder / "comm").read_text().strip() != program or command.split(bytes(1))[1:2] in ([b"-V"], [b"--version"]):
+        if not command or command.split(bytes(1))[1:2] in ([b"-V"], [b"--version"]):
             return False
         return mark.encode() in command + (folder / "environ").read_bytes()
     except OSError:

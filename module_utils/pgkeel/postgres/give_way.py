@@ -17,8 +17,12 @@ PROCESSES = Path("/proc")
 
 
 def lower_own_priority() -> None:
-    """Of this process and of those that it will start; never raised."""
+    """Of this process and of those that it will start; never raised. An operator's terminal keeps what it has."""
     os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        _lower_session(os.getpid())
 
 
 def give_way(session: psycopg.Connection[TupleRow], application: str = "") -> int:
@@ -55,5 +59,27 @@ def _lower(pid: int) -> bool:
         # In a container the number may be another process's.
         if (PROCESSES / str(pid) / "cmdline").read_bytes().startswith(b"postgres: "):
             os.setpriority(os.PRIO_PROCESS, pid, max(NICENESS, os.getpriority(os.PRIO_PROCESS, pid)))
+            _lower_session(pid)
             return True
     return False
+
+
+def _lower_session(pid: int) -> None:
+    """Where the kernel shares processors among sessions (autogroup, Debian's default), a niceness counts within one only.
+
+    Every backend is a session of its own. Outside a control group with processor time of its own, this is what counts: sched(7).
+    """
+    file = PROCESSES / str(pid) / "autogroup"
+    deadline = time.monotonic() + LONGEST_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            now = int(file.read_text(encoding="ascii").split()[-1])
+            if now < NICENESS:
+                file.write_text(str(NICENESS), encoding="ascii")
+        except BlockingIOError:
+            # The kernel takes ten of these a second, of all users together.
+            time.sleep(0.05)
+        except (OSError, ValueError, IndexError):
+            return
+        else:
+            return

@@ -67,6 +67,7 @@ ExecStopPost={record} end {places.runs} {job.name}
 TimeoutStartSec={job.timeout_seconds}
 TimeoutStopSec=120
 Nice=10
+CPUWeight=10
 IOSchedulingClass=idle
 NoNewPrivileges=true
 {_slice(job)}"""
