@@ -90,7 +90,7 @@ from ansible.module_utils.pgkeel.postgres.arguments import CONNECTION_ARGUMENTS
 try:
     from ansible.module_utils.pgkeel.errors import PgkeelError
     from ansible.module_utils.pgkeel.postgres.connect import Login, connect
-    from ansible.module_utils.pgkeel.postgres.partitions import keep_partitions, parse_partitioned
+    from ansible.module_utils.pgkeel.postgres.partitions import Kept, keep_partitions, parse_partitioned
 
     MISSING = None
 except ImportError as error:  # a third-party library below is not installed
@@ -119,19 +119,25 @@ def main() -> None:
     )
     if MISSING:
         module.fail_json(msg=missing_required_lib(MISSING.name or str(MISSING)), exception=str(MISSING))
+    tables: list[Kept] = []
     try:
         declared = parse_partitioned(module.params["partitions"])
         with connect(Login.from_arguments(module.params), application_name="pgkeel pg_partitions") as connection:
-            tables = keep_partitions(
-                connection, declared, skip_missing=module.params["missing_table"] == "skip", check=module.check_mode
-            )
+            skip = module.params["missing_table"] == "skip"
+            for one in keep_partitions(connection, declared, skip_missing=skip, check=module.check_mode):
+                tables.append(one)  # noqa: PERF402 - those that were done before one fails are told
     except PgkeelError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(
-        changed=any(one.state not in {"ok", "skipped"} for one in tables),
-        tables=[one.as_dict() for one in tables],
-        executed_queries=[query for one in tables for query in one.queries],
-    )
+        module.fail_json(msg=str(error), **outcome(tables))
+    module.exit_json(**outcome(tables))
+
+
+def outcome(tables: list[Kept]) -> dict[str, object]:
+    """What was done so far."""
+    return {
+        "changed": any(one.state not in {"ok", "skipped"} for one in tables),
+        "tables": [one.as_dict() for one in tables],
+        "executed_queries": [query for one in tables for query in one.queries],
+    }
 
 
 if __name__ == "__main__":

@@ -69,12 +69,63 @@ def test_a_shorter_time_says_first_which_rows_it_costs(server, visits):
     would = keep(server, visits, keep="5 months", check=True)["tables"][0]
     assert would["state"] == "changed"
     assert partitions(visits) == there
-    # Six months ago ended five months ago or less, seven months ago more, whatever day it is.
-    names = [f'public."Visit_p{month:%Y%m%d}"' for month in months]
-    assert set(names[7:]) <= set(would["drops"]) <= set(names[6:])
+    # The sixth month before this one ended five months before this one began.
+    assert set(would["drops"]) == {f'public."Visit_p{month:%Y%m%d}"' for month in months[6:]}
     done = keep(server, visits, keep="5 months")["tables"][0]
     assert (done["state"], done["drops"]) == ("changed", would["drops"])
     assert {f"public.{name}" for name in there - partitions(visits)} == set(would["drops"])
+
+
+@pytest.mark.parametrize(
+    ("bounds", "sentence"),
+    [
+        # As somebody attaches a table that was not partitioned: pg_partman looks where it begins alone.
+        ("FROM ('2015-01-01') TO (date_trunc('month', now()) - interval '1 month')", "with rows younger than 12 months"),
+        ("FROM (MINVALUE) TO ('2016-01-01')", "begins at MINVALUE"),
+        ("FROM ('2015-01-01') TO (MAXVALUE)", "reaches to MAXVALUE"),
+    ],
+)
+def test_a_partition_that_would_go_too_early_is_refused(server, visits, bounds, sentence):
+    (start,) = visits.execute("SELECT date_trunc('month', now()) - interval '1 month'").fetchone()
+    bounds = bounds.replace("date_trunc('month', now()) - interval '1 month'", f"'{start}'")
+    visits.execute(f'CREATE TABLE everything PARTITION OF "Visit" FOR VALUES {bounds}')
+    for check in (True, False):
+        refused = keep(server, visits, keep="12 months", check=check)
+        assert refused["failed"]
+        assert sentence in refused["msg"]
+        assert partitions(visits) == {"everything"}
+
+
+def test_a_set_that_was_kept_otherwise_is_kept_as_declared(server, visits):
+    keep(server, visits)
+    by_hand = "UPDATE partman.part_config SET {} WHERE parent_table = 'public.Visit'"
+    for setting in ("retention_keep_table = true", "retention_schema = 'public'", "infinite_time_partitions = false"):
+        visits.execute(by_hand.format(setting))
+        did = keep(server, visits)
+        assert (did["changed"], did["tables"][0]["state"]) == (True, "changed")
+    assert not keep(server, visits)["changed"]
+
+
+def test_partitions_come_ahead_of_the_clock_where_no_row_came_for_long(server, visits):
+    keep(server, visits)
+    made = partitions(visits)
+    for name in sorted(name for name in made if "default" not in name)[-2:]:
+        visits.execute(f"DROP TABLE {name}")
+    assert keep(server, visits)["tables"][0]["state"] == "maintained"
+    assert partitions(visits) == made
+
+
+def test_who_holds_the_table_is_not_waited_for_by_everybody(server, visits, connection):
+    keep(server, visits)
+    newest = sorted(name for name in partitions(visits) if "default" not in name)[-1]
+    visits.execute(f"DROP TABLE {newest}")
+    with connection(visits.info.dbname).transaction() as reading:
+        reading.connection.execute('LOCK TABLE "Visit" IN ACCESS SHARE MODE')
+        reading.connection.execute('LOCK TABLE "Visit_default" IN ACCESS SHARE MODE')
+        refused = keep(server, visits)
+    assert refused["failed"]
+    assert "stayed locked by somebody else for 10s" in refused["msg"]
+    assert keep(server, visits)["changed"]
 
 
 @pytest.mark.parametrize(
@@ -83,6 +134,7 @@ def test_a_shorter_time_says_first_which_rows_it_costs(server, visits):
         ({"table": "Plain"}, "is not partitioned, and pgkeel does not convert"),
         ({"table": "Listed", "column": "id"}, "not by range of id"),
         ({"column": "id"}, "is partitioned by at, and not by range of id"),
+        ({"table": "Numbered", "column": "id"}, "Numbered.id is int4, and no time"),
         ({"table": "Nowhere"}, "There is no table public.Nowhere"),
         ({"ahead": 0}, "0 partitions ahead"),
         ({"interval": "a while"}, "is no period"),
@@ -91,6 +143,7 @@ def test_a_shorter_time_says_first_which_rows_it_costs(server, visits):
 def test_what_cannot_be_kept_is_refused_in_a_sentence(server, visits, change, sentence):
     visits.execute('CREATE TABLE "Plain" (id int, at timestamptz)')
     visits.execute('CREATE TABLE "Listed" (id int) PARTITION BY LIST (id)')
+    visits.execute('CREATE TABLE "Numbered" (id int) PARTITION BY RANGE (id)')
     refused = keep(server, visits, **change)
     assert refused["failed"]
     assert sentence in refused["msg"]
