@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lab_inventory import INVENTORY, ROOT, lab, read_lab
+from lab_inventory import INVENTORY, ROOT, lab, read_lab, release
 
 sys.path.insert(0, str(ROOT / "module_utils"))
 
@@ -191,9 +191,12 @@ def schema_row(run: Run, why: str) -> dict[str, Any]:
     note = f"By hand before, so there is no figure; now a playbook, of which the target is {SCHEMA_SECONDS} s."
     described = {"metric": "schema_check", "client": "playbooks/schema_audit.yml", "target": None, "note": note}
     seconds = run.seconds.get("schema_audit")
-    summary = list(PARTS.rglob("schema_audit.json"))
-    if seconds is None or not summary:
+    summary = next(iter(PARTS.rglob("schema_audit.json")), None)
+    if seconds is None or summary is None:
         return row(described, [], [], None, {}, reason=f"not measured: {why or 'the audit did not end'}")
+    verdict = json.loads(summary.read_text(encoding="utf-8"))["verdict"]
+    if verdict == "could not verify":
+        return row(described, [], [], None, {}, reason=f"not measured: the audit {verdict} the schema")
     made = row(described, [], [seconds * 1000], None, {})
     return {**made, "met": seconds <= SCHEMA_SECONDS}
 
@@ -253,7 +256,6 @@ def main() -> int:
         sys.exit(f"pgkeel: BENCH_SIZES: {error}")
     subprocess.run(["rm", "-rf", str(PARTS), str(OUT / "raw"), str(OUT / "log")], check=True)
     run, begun = Run(float(os.environ.get("BENCH_MINUTES", "30"))), datetime.now(UTC)
-    others = set(read_lab().hosts) - {SERVER}
     # Also where SIGINT came ignored, as in a background job: our children would inherit that.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, signal.default_int_handler)
@@ -264,7 +266,7 @@ def main() -> int:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if not os.environ.get("KEEP"):
-            lab("down", *([SERVER] if others else []))
+            release(SERVER)
 
 
 if __name__ == "__main__":

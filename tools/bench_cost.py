@@ -24,7 +24,7 @@ from statistics import median
 from typing import Any
 
 from lab_caps import capped
-from lab_inventory import INVENTORY, ROOT, lab, read_lab
+from lab_inventory import INVENTORY, ROOT, lab, read_lab, release
 
 sys.path.insert(0, str(ROOT / "module_utils"))
 
@@ -67,7 +67,12 @@ def run(playbook: str) -> dict[str, Any]:
     environment = {**os.environ, "PGKEEL_RUN_RECORD": str(record), "ANSIBLE_NOCOLOR": "1"}
     with log.open("wb") as out:
         process = subprocess.Popen(command(playbook, "-vvv"), cwd=ROOT, env=environment, stdout=out, stderr=out)
-        _, status, usage = os.wait4(process.pid, 0)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
     seconds = time.monotonic() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -142,7 +147,9 @@ def in_turns(title: str, caption: str, ways: dict[str, Callable[[], float]]) -> 
     names = list(ways)
     # Not timed: the cache fills, and the processor wakes up. Then each begins a round as often as any other.
     ways[names[0]]()
-    for number in range(ROUNDS):
+    # As many rounds as let each begin equally often.
+    rounds = -(-ROUNDS // len(names)) * len(names)
+    for number in range(rounds):
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
             found[name].append(ways[name]())
@@ -153,7 +160,7 @@ def in_turns(title: str, caption: str, ways: dict[str, Callable[[], float]]) -> 
         cost = [f"{median(costs):+.1%}", f"{min(costs):+.1%} to {max(costs):+.1%}"] if number else ["", ""]
         lines.append([name, f"{median(samples):,.0f}", f"{min(samples):,.0f} to {max(samples):,.0f}", *cost])
         print(title, lines[-1], flush=True)
-    told = f"{caption} {ROUNDS} rounds in turns; the cost is the median of the rounds."
+    told = f"{caption} {rounds} rounds in turns; the cost is the median of the rounds."
     return block(title, told, ["", "a second", "spread", "cost", "spread"], lines, found)
 
 
@@ -182,7 +189,7 @@ def statements() -> dict[str, Any]:
             "pg_stat_statements and pg_qualstats",
             f"pgbench -S, prepared, {CLIENTS} clients, {SECONDS} s. pgkeel counts statements; pg_qualstats it leaves to you.",
             {
-                "nothing": way("none", enabled="off"),
+                "both are loaded, neither counts": way("none", enabled="off"),
                 "pg_stat_statements, track = all": way("all", enabled="off"),
                 "and pg_qualstats, one statement in max_connections": way("all", enabled="on", sample_rate=-1),
                 "and pg_qualstats, every statement": way("all", enabled="on", sample_rate=1),
@@ -357,9 +364,8 @@ def main(names: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     path = OUT / "costs.json"
     blocks = {one["title"]: one for one in json.loads(path.read_text(encoding="utf-8"))} if names and path.exists() else {}
-    lab("up", SERVER)
-    others = set(read_lab().hosts) - {SERVER}
     try:
+        lab("up", SERVER)
         if names and "playbooks" not in names:
             for name in ("site", "edtech", "backup"):
                 run(name)
@@ -369,7 +375,7 @@ def main(names: list[str]) -> int:
             write_json(path, list(blocks.values()))
     finally:
         if not os.environ.get("KEEP"):
-            lab("down", *([SERVER] if others else []))
+            release(SERVER)
     return 0
 
 

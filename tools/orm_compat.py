@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
-from lab_inventory import INVENTORY, ROOT, RunningLab, lab, read_lab
+from lab_inventory import INVENTORY, ROOT, RunningLab, lab, read_lab, release
 
 SERVER = "orm"
 FOLDER = ROOT / "files" / "orm-compat"
@@ -110,7 +110,6 @@ def table(rows: list[dict]) -> tuple[list[str], list[str]]:
 def main() -> int:
     """Start and converge the server where it is not there yet, then try every client."""
     install()
-    before = read_lab().hosts
     lab("up", SERVER)
     try:
         command = ["ansible-playbook", "-i", str(INVENTORY), "--limit", f"{SERVER},localhost", "playbooks/site.yml"]
@@ -118,7 +117,7 @@ def main() -> int:
         rows = try_clients(read_lab())
     finally:
         if not os.environ.get("KEEP"):
-            lab("down", *([SERVER] if set(before) - {SERVER} else []))
+            release(SERVER)
     out = Path(ROOT, "build", "bench", "orm-compat.json")
     out.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
     lines, red = table(rows)

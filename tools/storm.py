@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-from lab_inventory import INVENTORY, ROOT, lab, read_lab
+from lab_inventory import INVENTORY, ROOT, lab, release
 
 SERVER = "storm"
 COLUMNS = (
@@ -45,7 +45,6 @@ def cells(row: dict) -> list[str]:
 
 def main() -> int:
     """Start and converge the server where it is not there yet, then let it storm."""
-    before = read_lab().hosts
     lab("up", SERVER)
     try:
         if play("playbooks/site.yml"):
@@ -54,7 +53,7 @@ def main() -> int:
         rows = json.loads((ROOT / "build" / "reports" / SERVER / "storm.json").read_text(encoding="utf-8"))["storms"]
     finally:
         if not os.environ.get("KEEP"):
-            lab("down", *([SERVER] if set(before) - {SERVER} else []))
+            release(SERVER)
     out = ROOT / "build" / "bench" / "storm.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")

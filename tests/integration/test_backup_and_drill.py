@@ -323,7 +323,7 @@ def test_a_killed_pg_dump(bench: Bench, connection: Callable[..., psycopg.Connec
     nothing_committed_and_a_rerun_succeeds(bench)
 
 
-@pytest.mark.parametrize("application", ["pgkeel", "pgkeel backup"])
+@pytest.mark.parametrize("application", ["pgkeel program", "pgkeel backup"])
 def test_a_killed_backend(bench: Bench, connection: Callable[..., psycopg.Connection], application: str) -> None:
     make_large(bench, connection, 60)
     with streaming(bench) as (running, _), connection() as admin:
@@ -383,7 +383,7 @@ def test_the_application_goes_first(bench: Bench, connection: Callable[..., psyc
     with connection("postgres") as watcher, streaming(bench, module=True) as (running, pid):
 
         def nicenesses() -> list[str]:
-            (backends,) = watcher.execute(ours, [bench.database, ["pgkeel", "pgkeel backup"]]).fetchone() or ([],)
+            (backends,) = watcher.execute(ours, [bench.database, ["pgkeel program", "pgkeel backup"]]).fetchone() or ([],)
             processes = [pid, *(backends or [])]
             # "/autogroup-17 nice 10", where the kernel shares processors among sessions.
             sessions = "; ".join(f"tail -c 3 /proc/{process}/autogroup 2>/dev/null || echo 10" for process in processes)

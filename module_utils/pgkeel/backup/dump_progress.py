@@ -20,7 +20,7 @@ SHARE = """
   SELECT (100 * (part.upto - part.bytes + least(p.bytes_processed, part.bytes))
           / greatest((SELECT sum(bytes) FROM part), 1))::int
   FROM pg_catalog.pg_stat_progress_copy p
-  JOIN pg_catalog.pg_stat_activity a ON a.pid = p.pid AND a.application_name = 'pgkeel'
+  JOIN pg_catalog.pg_stat_activity a ON a.pid = p.pid AND a.application_name = 'pgkeel program'
   JOIN part ON part.oid = p.relid
   WHERE p.datname = current_database() AND p.command = 'COPY TO'
 """

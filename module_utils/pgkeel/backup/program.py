@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import PgkeelError
 from ..postgres.connect import Login
 
-PROGRAM_NAME = "pgkeel"
+PROGRAM_NAME = "pgkeel program"
 """What PostgreSQL calls the sessions of programs that are run here."""
 MAJOR = re.compile(r"\(PostgreSQL\) (\d+)")
 MOST_STDERR_LINES = 200

@@ -26,6 +26,7 @@ from .timing import row
 
 Connection = psycopg.Connection[TupleRow]
 PLAN_SECONDS = 60
+UNWARMED = ("weekly_scan",)
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,8 @@ def _measure(bench: Bench, case: Case, side: Side, into: dict[Side, dict[str, An
         "case": case.job,
         "side": side,
         "calls": calls,
-        "warm": 0 if case.job.startswith(("weekly_scan", "insert")) and side == "before" else effort.warm,
+        # A minute each before: too long to be done for nothing, and then not after either.
+        "warm": 0 if case.job in UNWARMED or case.job.startswith("insert") else effort.warm,
         "warm_seconds": min(effort.warm_seconds, effort.seconds),
         "seconds": effort.seconds,
         "least": min(case.least, effort.least),

@@ -62,6 +62,8 @@ class Stage:
     shares: dict[str, list[tuple[dict[str, Any], float]]]
     """By table: filters, each with the share of the rows that it finds."""
     inserted: int = INSERTED
+    zone: timedelta = timedelta(0)
+    """How far the server's own time zone is ahead of UTC: now() is cut to days there."""
 
     def filter_for(self, case: Case) -> tuple[dict[str, Any], float]:
         """The filter whose share is nearest to the one that the case asks for, in orders of magnitude."""
@@ -86,7 +88,7 @@ class Stage:
             given = {"sessionId": f"{SESSION}-{case.job}", "users": self.cohort, "from": self.reference.isoformat()}
             return [{**given, "count": self.inserted}] * case.most
         since = self.reference - timedelta(days=30)
-        return [{"since": since.isoformat(), "days": (datetime.now(UTC).date() - since.date()).days}] * case.most
+        return [{"since": since.isoformat(), "days": ((datetime.now(UTC) + self.zone).date() - since.date()).days}] * case.most
 
 
 def read_stage(connection: Connection, *, seed: int, inserted: int) -> Stage:
@@ -119,6 +121,7 @@ def read_stage(connection: Connection, *, seed: int, inserted: int) -> Stage:
         connection.execute('SELECT id FROM public."User" ORDER BY hashtextextended(id, %s) LIMIT %s', [seed, COHORT]).fetchall()
     )
     users = connection.execute('SELECT count(*) FROM public."User"').fetchone()
+    offset = connection.execute("SELECT make_interval(secs => extract(timezone FROM now()))").fetchone()
     return Stage(
         size=size,
         reference=end,
@@ -128,6 +131,7 @@ def read_stage(connection: Connection, *, seed: int, inserted: int) -> Stage:
         cohort=cohort,
         shares={table: _shares(connection, table, share if table == "BehaviorLog" else 100.0) for table in FILTERS},
         inserted=inserted,
+        zone=offset[0] if offset else timedelta(0),
     )
 
 

@@ -60,13 +60,16 @@ class Storm:
     def as_dict(self) -> dict[str, Any]:
         """A row of storm.json; times in the units that their names say."""
         good = [visit for visit in self.visits if not visit.error]
+        errors = Counter(visit.error for visit in self.visits if visit.error)
+        if lost := self.clients * self.rounds - len(self.visits):
+            errors["a client did not come back"] = lost
         return {
             "path": self.path,
             "arrival": self.arrival,
             "clients": self.clients,
             "rounds": self.rounds,
-            "success_rate": round(len(good) / len(self.visits), 4),
-            "errors": dict(sorted(Counter(visit.error for visit in self.visits if visit.error).items())),
+            "success_rate": round(len(good) / (self.clients * self.rounds), 4),
+            "errors": dict(sorted(errors.items())),
             "transactions": sum(len(visit.transactions) for visit in self.visits),
             "connect_ms": distribution(v.connect for v in self.visits if v.connect is not None).as_dict(),
             "transaction_ms": distribution(t for v in self.visits for t in v.transactions).as_dict(),

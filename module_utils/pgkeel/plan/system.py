@@ -70,7 +70,10 @@ def changes_system(system: Mapping[str, Any]) -> bool:
 
 _WORDS = {
     ("environment", "build"): "pgkeel's Python environment is built.",
-    ("certificate", "make"): "A certificate is made; PostgreSQL and pgbouncer show it after a reload.",
+    (
+        "certificate",
+        "make",
+    ): "A certificate is made and shown after a reload; clients that trust an earlier one alone need it.",
     ("certificate", "protect"): "The certificate's key gets its owner and mode back.",
     ("firewall", "set"): "The firewall's rules are set.",
     ("firewall", "remove"): "The firewall's rules are removed.",

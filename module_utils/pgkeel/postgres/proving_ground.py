@@ -295,7 +295,7 @@ def yielding(niceness: int, command: list[str]) -> list[str]:
     more = niceness - os.getpriority(os.PRIO_PROCESS, 0)
     if more > 0 and shutil.which("nice"):
         prefix += ["nice", "-n", str(more)]
-    if shutil.which("ionice"):
+    if niceness > 0 and shutil.which("ionice"):
         # Idle class; -t: go on where the kernel does not allow it.
         prefix += ["ionice", "-t", "-c", "3"]
     return prefix + command

@@ -156,7 +156,7 @@ def test_a_whole_run_is_a_success(place):
         for path in ("pgbouncer", "direct_tuned")
     ]
     (folder / "storm.json").write_text(json.dumps({"storms": storms, "problems": []}))
-    (folder / "schema_audit.json").write_text("{}")
+    (folder / "schema_audit.json").write_text('{"verdict": "drift"}')
     run = bench.Run(minutes=1)
     run.seconds["schema_audit"] = 12.0
     assert bench.conclude(run, ["small"], "", datetime.now(UTC)) == 0
@@ -187,3 +187,14 @@ def test_a_wrong_size_is_named(monkeypatch):
     monkeypatch.setenv("BENCH_SIZE", "huge")
     with pytest.raises(SystemExit, match="Choose quick or full"):
         bench.main()
+
+
+def test_a_schema_that_could_not_be_verified_is_no_success(place):
+    folder = place / "out" / "parts"
+    folder.mkdir(parents=True)
+    run = bench.Run(minutes=1)
+    run.seconds["schema_audit"] = 12.0
+    for verdict, met in (("drift", True), ("consistent", True), ("could not verify", None)):
+        (folder / "schema_audit.json").write_text(json.dumps({"verdict": verdict}))
+        assert bench.schema_row(run, "")["met"] is met
+    assert "could not verify" in bench.schema_row(run, "")["reason"]
