@@ -7,6 +7,7 @@ server's systemd cannot use it: then the same weights and quotas, as that system
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -87,9 +88,10 @@ def capped(server: str, units: Iterable[str], ssh: Callable[[str], str]) -> Iter
 def pids(group: Path) -> set[str]:
     """Of a control group and those below it."""
     found: set[str] = set()
-    for file in (group / "cgroup.procs", *group.rglob("*/cgroup.procs")):
+    # Groups come and go while they are looked at.
+    for folder, _, _ in os.walk(group):
         with contextlib.suppress(OSError):
-            found |= set(file.read_text(encoding="ascii").split())
+            found |= set(Path(folder, "cgroup.procs").read_text(encoding="ascii").split())
     return found
 
 

@@ -60,7 +60,7 @@ log_min_duration_statement = -1
 log_temp_files = -1
 max_connections = 600
 password_encryption = md5
-port = 54329
+port = 25432
 shared_buffers = 16MB
 ssl = off
 synchronous_commit = off
@@ -348,7 +348,7 @@ def read_badly(main: psycopg.Connection) -> None:
     for _ in range(5):
         main.execute(EVICT, ["indexed"])
         main.execute("SELECT count(*) FROM indexed WHERE id = 5")
-        main.execute("SELECT pg_sleep(0.03)")
+        main.execute("SELECT pg_sleep(0.2)")
     main.execute("DO $$ BEGIN FOR n IN 1..20 LOOP PERFORM count(*) FROM indexed; END LOOP; END $$")
     main.execute("SET work_mem = '64kB'")
     main.execute("SELECT count(*) FROM (SELECT g, random() AS r FROM generate_series(1, 100000) g ORDER BY r OFFSET 10) s")

@@ -281,7 +281,7 @@ def test_the_module_finds_a_loop_while_it_samples(server, shop):
     loop = threading.Thread(target=application)
     loop.start()
     try:
-        did = server.module("pg_advisor", {"login_db": shop.info.dbname, "samples": 7, "sample_seconds": 1})
+        did = server.module("pg_advisor", {"login_db": shop.info.dbname, "samples": 7, "sample_seconds": 3})
     finally:
         ended.set()
         loop.join()

@@ -65,7 +65,7 @@ def good(server: Any) -> Iterator[Cluster]:
 @pytest.fixture(scope="module")
 def bad(server: Any) -> Iterator[Cluster]:
     with ExitStack() as stack:
-        yield start(server, stack, "bad", initdb="", configuration=BAD, hba=BAD_HBA, port=54329)
+        yield start(server, stack, "bad", initdb="", configuration=BAD, hba=BAD_HBA, port=25432)
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -120,6 +121,7 @@ def test_a_backup_is_taken_and_proved(bench: Bench) -> None:
     assert planned["verdict"] == "COULD NOT VERIFY"
     assert taken["backup_id"] in planned["msg"]
 
+    begun = time.monotonic()
     proved = bench.drill(
         module=True, assertions=[{"name": "users", "query": 'SELECT count(*) > 400 FROM "User"', "expected": "true"}]
     )
@@ -129,7 +131,7 @@ def test_a_backup_is_taken_and_proved(bench: Bench) -> None:
     assert {check["verdict"] for check in proved["checks"]} == {"PASS"}
     assert (proved["tables_compared"], proved["rows_compared"]) == (TABLES, ROWS)
     assert set(proved["phases"]) == {"locate", "prepare", "fetch", "decrypt", "restore", "analyse", "verify", "clean"}
-    assert 0 < proved["rto_seconds"] < 60
+    assert 0 < proved["rto_seconds"] < time.monotonic() - begun
     assert proved["rpo_seconds"] > 0
     assert proved["negative_control"]["detected"] is True
     assert len(proved["negative_control"]["damages"]) == 5

@@ -337,7 +337,7 @@ def test_the_probe_stores_nothing(store: Store, key: str) -> None:
     ids=str,
 )
 def test_each_wrong_address_has_its_sentence_soon(address: StoreAddress, key: str, change: dict, words: str) -> None:
-    store = open_store(replace(address, **change))
+    store = open_store(replace(address, **change), patience=QUICK)
     begun = time.monotonic()
     with pytest.raises(StoreError, match=words) as caught:
         probe_writable(store, key)

@@ -155,7 +155,8 @@ def test_a_lab_whose_checkout_is_gone_is_taken_down_by_the_next_run(lab, tmp_pat
     gone.checkout.mkdir()
     assert changed(play(gone.checkout, subnet=subnet, lab_servers=["one"])) > 0
     shutil.rmtree(gone.checkout)
-    assert changed(play(lab.checkout, lab_servers=["one", "two"])) > 0
+    # Another lab's run may have been the next.
+    assert play(lab.checkout, lab_servers=["one", "two"]).returncode == 0
     assert nothing_left(gone)
 
 

@@ -75,6 +75,10 @@ def leftovers(db) -> list[str]:
     return [row[0] for row in db.execute(f"SELECT relname FROM pg_class WHERE relkind = 'i' AND ({WORKING})")]
 
 
+# Before that there is no index yet that a killed build could leave.
+BUILDING = "SELECT count(*) FROM pg_stat_progress_create_index WHERE phase = 'waiting for writers before build'"
+
+
 @pytest.fixture
 def held_build(db, connection):
     """Starts a concurrent build that cannot end before the returned function is called, which returns its error."""
@@ -93,7 +97,7 @@ def held_build(db, connection):
 
         thread = threading.Thread(target=build)
         thread.start()
-        wait_until(lambda: db.execute("SELECT count(*) FROM pg_stat_progress_create_index").fetchone()[0])
+        wait_until(lambda: db.execute(BUILDING).fetchone()[0])
 
         def release(*, kill=False):
             if kill:
@@ -305,7 +309,7 @@ def test_backend_killed_during_our_build(db, connection, pg_index):
     results = []
     thread = threading.Thread(target=lambda: results.append(pg_index(COLUMNS)))
     thread.start()
-    wait_until(lambda: db.execute("SELECT count(*) FROM pg_stat_progress_create_index").fetchone()[0])
+    wait_until(lambda: db.execute(BUILDING).fetchone()[0])
     # A second run meanwhile neither disturbs nor repeats it.
     assert states(pg_index(COLUMNS)) == {"events_user_idx": "waiting"}
     db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_progress_create_index")

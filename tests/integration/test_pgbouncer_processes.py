@@ -4,6 +4,7 @@ import json
 import secrets
 
 import pytest
+from integration.waiting import wait_until
 from psycopg import sql
 
 pytestmark = pytest.mark.usefixtures("two")
@@ -99,16 +100,25 @@ def test_a_cancel_request_lands_whichever_process_it_reaches(server, login):
     script = f"""
 import json, psycopg, threading, time
 took = []
-for _ in range(20):
-    with psycopg.connect("{login}", autocommit=True) as connection:
-        timer = threading.Timer(0.2, connection.cancel_safe, kwargs={{"timeout": 30}})
-        timer.start()
-        began = time.monotonic()
-        try:
-            connection.execute("SELECT pg_sleep(10)")
-        except psycopg.errors.QueryCanceled:
-            took.append(time.monotonic() - began)
-        timer.join()
+asleep = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(60)'"
+with psycopg.connect("{login}", autocommit=True) as watcher:
+    for _ in range(20):
+        with psycopg.connect("{login}", autocommit=True) as connection:
+            began = []
+
+            def cancel():
+                while not watcher.execute(asleep).fetchone()[0]:
+                    time.sleep(0.02)
+                began.append(time.monotonic())
+                connection.cancel_safe(timeout=30)
+
+            canceller = threading.Thread(target=cancel)
+            canceller.start()
+            try:
+                connection.execute("SELECT pg_sleep(60)")
+            except psycopg.errors.QueryCanceled:
+                took.append(time.monotonic() - began[0])
+            canceller.join()
 print(json.dumps(took))
 """
     took = on_server(server, script, timeout=300)
@@ -152,8 +162,13 @@ def test_the_service_stands_for_both(server):
 
     before = processes()
     server.run("systemctl reload pgbouncer")
-    log = server.run("grep SIGHUP /var/log/postgresql/pgbouncer.log | tail -2").stdout
-    assert all(f"[{process}]" in log for process in before)
+
+    def reloaded() -> bool:
+        log = server.run("grep SIGHUP /var/log/postgresql/pgbouncer.log | tail -2").stdout
+        return all(f"[{process}]" in log for process in before)
+
+    # The service's own part is done before its instances have heard of it.
+    wait_until(reloaded, "not both were reloaded")
     server.run("systemctl restart pgbouncer")
     server.run("for n in 1 2; do until systemctl is-active --quiet pgbouncer@$n; do sleep 0.1; done; done", timeout=30)
     assert not set(before) & set(processes())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 
 import pytest
 import yaml
@@ -12,6 +13,8 @@ from integration.waiting import wait_until
 FOLDER = "/root/pgkeel-it"
 PLAY = [{"name": "Apply the role", "hosts": "postgresql", "gather_facts": False, "roles": [{"role": "schedule"}]}]
 STATE = "/var/lib/pgkeel"
+# Half a day from now: a timer that is due meanwhile would start jobs by itself.
+HOUR = f"{(datetime.now(UTC).hour + 12) % 24:02}"
 SECRET = "canary {{ 7 * 6 }} {# not a comment #} {% é"
 BODIES = {
     "ok": {
@@ -24,7 +27,7 @@ BODIES = {
     "stuck": {"ansible.builtin.command": "sleep 3917"},
 }
 JOBS = [
-    {"name": f"it-{name}", "playbook": f"{FOLDER}/{body}.yml", "calendar": "*-*-* 02:00:00", **more}
+    {"name": f"it-{name}", "playbook": f"{FOLDER}/{body}.yml", "calendar": f"*-*-* {HOUR}:00:00", **more}
     for name, body, more in (
         ("ok", "ok", {}),
         ("bad", "bad", {}),
@@ -118,7 +121,7 @@ class TestJobs:
         job = status(server)[0]["it-ok"]
         assert job["state"] == "succeeded"
         assert job["seconds"] > 0
-        assert "T02:0" in job["next_run"]
+        assert f"T{HOUR}:0" in job["next_run"]
         assert job["problem"] == ""
 
     def test_a_failing_job_is_shown_and_logged(self, server):
@@ -249,7 +252,7 @@ class TestJobs:
 
 def test_a_rolling_index_follows_the_clock(server, apply, connection):
     index = {"database": "edtech", "name": "it_visit_recent", "table": "it_visit", "columns": ["id"]}
-    jobs = [{"name": "it-indexes", "playbook": "playbooks/indexes.yml", "calendar": "*-*-* 02:00:00"}]
+    jobs = [{"name": "it-indexes", "playbook": "playbooks/indexes.yml", "calendar": f"*-*-* {HOUR}:00:00"}]
     definition = "SELECT indexdef FROM pg_indexes WHERE indexname = 'it_visit_recent'"
     log = connection("edtech")
     log.execute("CREATE TABLE it_visit AS SELECT n AS id, now() - n * interval '1 h' AS at FROM generate_series(1, 2000) n")

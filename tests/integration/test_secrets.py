@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from integration.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ("app", "readonly", "backup", "monitoring")
@@ -96,9 +97,8 @@ def kept(server, values) -> list[str]:
 def test_the_search_finds_what_is_there(server):
     """The negative control: a search that finds nothing anywhere proves nothing."""
     planted = f"planted{secrets.token_hex(12)}"
-    server.run(
-        f"echo {planted} > /var/log/pgkeel-it.log; echo {planted} > /etc/pgkeel-it; logger -t pgkeel-it {planted}; sleep 1"
-    )
+    server.run(f"echo {planted} > /var/log/pgkeel-it.log; echo {planted} > /etc/pgkeel-it; logger -t pgkeel-it {planted}")
+    wait_until(lambda: planted in server.run("journalctl -t pgkeel-it --no-pager").stdout)
     try:
         assert kept(server, [planted]) == ["/var/log/pgkeel-it.log", "the journal, 1 times", "/etc/pgkeel-it"]
     finally:

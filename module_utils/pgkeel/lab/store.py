@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _START_SECONDS = 60
+BUSY_SECONDS = 30
 PROXY_FILES = ("__init__.py", "lab/__init__.py", "lab/faults.py", "lab/proxy.py", "lab/strictness.py")
 
 
@@ -37,7 +38,7 @@ def ensure_store(lab: Lab, weed: str, buckets: list[str]) -> bool:
     """
     changed = ensure_certificates(lab)
     keys = ensure_store_keys(lab)
-    if changed or not store_answers(lab):
+    if changed or not _answers_in_time(lab):
         end_processes(_proxy_marker(lab), patience=2)
         end_processes(_marker(lab), patience=10)
         _start(lab, weed, keys)
@@ -78,6 +79,16 @@ def _behind(lab: Lab) -> int:
 def store_runs(lab: Lab) -> bool:
     """Whether a process of the store is there, healthy or not."""
     return bool(processes_with(_marker(lab)))
+
+
+def _answers_in_time(lab: Lab) -> bool:
+    """Whether it answers. One that runs and is busy is given time: a restart ends every upload of whoever uses it."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while not store_answers(lab):
+        if not (processes_with(_marker(lab)) and processes_with(_proxy_marker(lab))) or time.monotonic() > deadline:
+            return False
+        time.sleep(0.5)
+    return True
 
 
 def store_answers(lab: Lab) -> bool:
