@@ -60,8 +60,13 @@ def capped(server: str, units: Iterable[str], ssh: Callable[[str], str]) -> Iter
         given = told(unit, ssh)
         group = CPU / f"{machine.name}-{unit}"
         group.mkdir(exist_ok=True)
-        weight = int(given["weight"]) if given["weight"].isdigit() else 100
-        (group / "cpu.shares").write_text(str(max(2, weight * SHARES_OF_WEIGHT_100 // 100)), encoding="ascii")
+        # Idle: only what nobody else wants. systemd tells it as a word or as 0.
+        idle = given["weight"] in {"idle", "0"}
+        weight = int(given["weight"]) if given["weight"].isdigit() and not idle else 100
+        # An idle group takes no weight.
+        shares = str(max(2, weight * SHARES_OF_WEIGHT_100 // 100))
+        for name, value in (("cpu.idle", "0"), ("cpu.shares", shares), ("cpu.idle", str(int(idle)))):
+            (group / name).write_text(value, encoding="ascii")
         (group / "cpu.cfs_quota_us").write_text(str(microseconds(given["quota"])), encoding="ascii")
         groups[group] = machine / "payload" / control_group(unit, given["slice"])
     over = threading.Event()
