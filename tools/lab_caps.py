@@ -58,6 +58,10 @@ def capped(server: str, units: Iterable[str], ssh: Callable[[str], str]) -> Iter
     (machine,) = unified.glob(f"pk*-{server}")
     for unit in units:
         given = told(unit, ssh)
+        path = control_group(unit, given["slice"])
+        if path.parts[0] != "system.slice":
+            # Shares count among neighbours, and this one is PostgreSQL's.
+            given["weight"] = told(path.parts[0], ssh)["weight"]
         group = CPU / f"{machine.name}-{unit}"
         group.mkdir(exist_ok=True)
         # Idle: only what nobody else wants. systemd tells it as a word or as 0.
@@ -68,7 +72,7 @@ def capped(server: str, units: Iterable[str], ssh: Callable[[str], str]) -> Iter
         for name, value in (("cpu.idle", "0"), ("cpu.shares", shares), ("cpu.idle", str(int(idle)))):
             (group / name).write_text(value, encoding="ascii")
         (group / "cpu.cfs_quota_us").write_text(str(microseconds(given["quota"])), encoding="ascii")
-        groups[group] = machine / "payload" / control_group(unit, given["slice"])
+        groups[group] = machine / "payload" / path
     over = threading.Event()
 
     def follow() -> None:

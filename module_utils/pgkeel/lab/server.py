@@ -99,7 +99,12 @@ def _runs(lab: Lab, name: str) -> bool:
 
 def _is_up(lab: Lab, name: str, address: str) -> bool:
     # A busy machine is given time: taking a server apart for nothing costs whoever uses it more.
-    return _runs(lab, name) and any(_ssh_answers(address) for _ in range(TRIES))
+    for number in range(TRIES if _runs(lab, name) else 0):
+        if number:
+            time.sleep(1)
+        if _ssh_answers(address):
+            return True
+    return False
 
 
 def _ssh_answers(address: str) -> bool:

@@ -110,7 +110,7 @@ def _prepare_session(connection: psycopg.Connection[Any]) -> None:
     if row and row[0]:
         raise PgkeelError("This server is a standby, where no partition can be made", "Run against its primary")
     # Whoever waits for a lock on the table has everybody who comes after wait as well.
-    for name, value in {"statement_timeout": "0", "lock_timeout": LOCK_TIMEOUT}.items():
+    for name, value in {"statement_timeout": "0", "lock_timeout": LOCK_TIMEOUT, "lc_messages": "C"}.items():
         connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", [name, value])
 
 
