@@ -17,6 +17,8 @@ EXTRA_STYLE = """
 .chart .bad .is { fill: var(--bad); } .chart .none .is { fill: var(--bar); }
 .chart .ratio { font-weight: 650; fill: var(--ink); } .chart .bad .ratio { fill: var(--bad); }
 .growth { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); gap: 1.75rem 2.5rem; }
+/* A table may be wider than a phone; what it is about is not to be scrolled for. */
+.chart caption { box-sizing: border-box; max-width: calc(100vw - 2rem); }
 .growth figure { margin: 0; } .growth figcaption { font-size: .875rem; font-weight: 600; }
 .growth figcaption span { display: block; font-weight: 400; color: var(--soft); }
 .growth svg { display: block; width: 100%; height: auto; margin-top: .35rem; }
