@@ -336,7 +336,8 @@ def test_a_killed_backend(bench: Bench, connection: Callable[..., psycopg.Connec
     assert ended == [(True,)]
     result = running.wait()
     assert result["failed"]
-    assert ("pg_dump exited with 1" if application == "pgkeel" else "The server ended the backup's session") in result["msg"]
+    said = {"pgkeel program": "pg_dump exited with 1", "pgkeel backup": "The server ended the backup's session"}
+    assert said[application] in result["msg"]
     nothing_committed_and_a_rerun_succeeds(bench)
 
 
