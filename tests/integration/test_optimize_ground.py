@@ -44,8 +44,7 @@ def test_an_index_that_estimates_well_and_runs_badly_is_found_out(case) -> None:
     # The healthy one stays.
     assert found["good"]["rejected"] == {}
     assert found["good"]["proved"]["event_a_b_at_idx"]["time"] < 0.2
-    # About 1.4; of medians of a few milliseconds a busy machine takes some back.
-    assert found["good"]["proved"]["event_a_b_at_idx"]["write"] > 0.9
+    assert found["good"]["proved"]["event_a_b_at_idx"]["write"] > 1.0
     # Both have the same values, so that either may come first.
     served = ('("a", "b", "at")', '("b", "a", "at")')
     assert any(one["ddl"].endswith(served) and one["state"] == "proved" for one in found["advised"]), found["advised"]

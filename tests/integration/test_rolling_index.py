@@ -54,7 +54,7 @@ def test_built_left_and_rolled_on(server, log):
     assert did["indexes"][0]["state"] == "built", did
     assert did["indexes"][0]["cutoff"].endswith("00:00:00 UTC")
     size = log.execute("SELECT reltuples FROM pg_class WHERE relname = 'Log_recent'").fetchone()[0]
-    assert 690 <= size <= 745
+    assert 719 <= size <= 745  # one fewer where midnight came in between
     assert not converge(server, log)["changed"]
 
     rebuilt_with(log, 2)  # within a tenth of 30 days

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
+import pytest
 from integration.schema_audit_bench import EDTECH, ROOT, Audit, Fact, criteria, facts, swap
 from pgkeel.schema.node import install
 
@@ -314,10 +317,26 @@ def test_two_hundred_models_take_twenty_seconds(audit: Audit, tmp_path: Path) ->
         'import type { Generated } from "kysely";\n' + "".join(kysely) + f"export type DB = {{\n{tables}}};\n"
     )
     install(ROOT / "files" / "orm", ROOT / "build" / "orm")  # downloads are not what is measured
-    started = time.monotonic()
+    busy, ours, started = busy_seconds(), children_seconds(), time.monotonic()
     result = audit(app)
     seconds = time.monotonic() - started
     assert facts(result) == set()
     assert result["verdict"] == "consistent"
-    # 20 s are asked of a machine that does nothing else; beside other tests only what grows faster than the models shows.
+    # What grows faster than the models shows on any machine.
     assert seconds < 90, f"{MODELS} models took {seconds:.1f} s"
+    others = (busy_seconds() - busy - (children_seconds() - ours)) / (seconds * (os.cpu_count() or 1))
+    if others > 0.3:
+        pytest.skip(f"consistent after {seconds:.1f} s, which says nothing: others took {others:.0%} of this machine meanwhile")
+    assert seconds < 20, f"{MODELS} models took {seconds:.1f} s"
+
+
+def busy_seconds() -> float:
+    """Processor time that this machine has spent on programs, all together."""
+    user, nice, system = (int(word) for word in Path("/proc/stat").read_text().split()[1:4])
+    return (user + nice + system) / os.sysconf("SC_CLK_TCK")
+
+
+def children_seconds() -> float:
+    """And on those that this process started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
