@@ -39,6 +39,9 @@ def process():
         child = subprocess.Popen([name, "60"], executable="/bin/sleep", start_new_session=True, user=user)
         os.setpriority(os.PRIO_PROCESS, child.pid, niceness)
         started.append(child)
+        # The kernel closes what tells Popen of the exec before it writes the name of the new program.
+        while not Path("/proc", str(child.pid), "cmdline").read_bytes():
+            time.sleep(0.001)
         return child.pid
 
     yield start
