@@ -32,8 +32,8 @@ from .keys import MANIFEST
 from .manifest import Manifest
 from .progress import reported
 from .restore import RestoreFailedError, Running, analyse, blamed, decrypt, fetch, locate, measured, prepared, restore
-from .run import read_locale
 from .shared_server import check_closed, check_globals, compare_roles, without_roles
+from .snapshot import read_locale
 from .structure import check_structure
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -14,33 +13,28 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg.rows import TupleRow
 
 from ..errors import PgkeelError
 from ..objectstore.objects import PutOutcome, delete_object, put_once
 from ..objectstore.parts import plan_parts
 from ..objectstore.store import Store
 from ..objectstore.upload import Uploaded, abort_stale, probe_writable, upload_stream
-from ..postgres.connect import Login, connect
+from ..postgres.connect import Login
 from ..postgres.give_way import give_way
 from ..postgres.interruption import interruptible, uninterrupted
-from ..postgres.proving_ground import Locale
 from ..report.humanize import size
-from .content_hash import fix_output
-from .contents import Contents, Sequence, list_tables, lock_tables, read_contents, read_sequences
+from .contents import Contents, Sequence, read_contents
 from .dump_progress import dumped_percent
 from .encryption import Encrypting, Plain, encrypt, recipients_of
 from .keys import DUMP, GLOBALS, MANIFEST, Shelf, new_run_id
-from .manifest import FORMAT, Manifest, ServerFacts, StoredDump, StoredGlobals
+from .manifest import FORMAT, Manifest, StoredDump, StoredGlobals
 from .program import PROGRAM_NAME, Streaming, environment, require_program, require_success
 from .progress import Amount, Progress, reported
 from .prune import prune
 from .retention import Policy
 from .signature import public_key_of
+from .snapshot import Session, Snapshot, begin_snapshot, coordinator
 
-Session = psycopg.Connection[TupleRow]
-# "pgkeel b" in ASCII: one backup of a database at a time. Advisory locks belong to one database already.
-ADVISORY_LOCK = int.from_bytes(b"pgkeel b")
 CLEAN_UP_FAILURES = (PgkeelError, psycopg.Error, OSError)
 
 
@@ -115,7 +109,7 @@ class BackupResult:
 
 def check_backup(store: Store, request: BackupRequest) -> Preflight:
     """Everything that must hold before a backup; nothing is stored. Raises PgkeelError."""
-    with _coordinator(request) as session:
+    with _coordinated(request) as session:
         return _preflight(store, request, session)
 
 
@@ -128,11 +122,11 @@ def take_backup(store: Store, request: BackupRequest) -> BackupResult:
     """
     begun = time.monotonic()
     request.progress.phase = "preflight"
-    with interruptible(), reported(request.progress), _coordinator(request) as session:
+    with interruptible(), reported(request.progress), _coordinated(request) as session:
         preflight = _preflight(store, request, session)
         # The lock is held: whatever upload is unfinished here belongs to a run that was killed.
         aborted = abort_stale(store, request.shelf.folder)
-        snapshot = _begin(session)
+        snapshot = begin_snapshot(session)
         globals_sql = _dump_globals(request)
         run_id = new_run_id(snapshot.time)
         try:
@@ -179,6 +173,10 @@ def take_backup(store: Store, request: BackupRequest) -> BackupResult:
     return BackupResult(manifest, manifest_key, seconds, aborted, removed, (*warnings, *trouble))
 
 
+def _coordinated(request: BackupRequest) -> AbstractContextManager[Session]:
+    return coordinator(request.login, request.shelf.database, request.lock_wait_seconds)
+
+
 def _retain(store: Store, request: BackupRequest) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Old backups removed, and what kept them from it: the backup just taken is good all the same."""
     if request.retention is None:
@@ -187,55 +185,6 @@ def _retain(store: Store, request: BackupRequest) -> tuple[tuple[str, ...], tupl
         return tuple(prune(store, request.shelf, request.verify_keys, request.retention)), ()
     except PgkeelError as error:
         return (), (f"Old backups were not removed: {error}",)
-
-
-@dataclass(frozen=True)
-class _Snapshot:
-    id: str
-    time: datetime
-    server: ServerFacts
-    locale: Locale
-    sequences: tuple[Sequence, ...]
-    database_bytes: int
-
-
-@contextmanager
-def _coordinator(request: BackupRequest) -> Iterator[Session]:
-    """The session that holds lock and snapshot; its errors become sentences."""
-    with connect(request.login, application_name="pgkeel backup") as session:
-        try:
-            for timeout in (
-                "statement_timeout",
-                "idle_in_transaction_session_timeout",
-                "idle_session_timeout",
-                "transaction_timeout",
-            ):
-                session.execute(f"SET {timeout} = 0")
-            session.execute("SELECT pg_catalog.set_config('lock_timeout', %s, false)", [f"{request.lock_wait_seconds}s"])
-            fix_output(session)
-            row = session.execute("SELECT pg_catalog.pg_try_advisory_lock(%s)", [ADVISORY_LOCK]).fetchone()
-            if row != (True,):
-                raise PgkeelError(
-                    f"Another backup of database {request.shelf.database!r} is running", "Wait for its end, then run this again"
-                )
-            yield session
-        except psycopg.Error as error:
-            raise _explain(error, request.shelf.database) from error
-
-
-def _explain(error: psycopg.Error, database: str) -> PgkeelError:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    if isinstance(error, psycopg.errors.LockNotAvailable):
-        return PgkeelError(
-            f"A table of {database!r} stayed locked by somebody else for too long", "Find the blocking session, then run it again"
-        )
-    if isinstance(error, psycopg.errors.UndefinedTable):
-        return PgkeelError(f"A table of {database!r} was dropped while the backup began ({reason})", "Run it again")
-    if isinstance(error, psycopg.errors.InsufficientPrivilege):
-        return PgkeelError(f"The backup may not read all of {database!r}: {reason}", "Run it as a superuser")
-    return PgkeelError(
-        f"The server ended the backup's session in {database!r}: {reason}", "See the server's log, then run it again"
-    )
 
 
 def _preflight(store: Store, request: BackupRequest, session: Session) -> Preflight:
@@ -253,57 +202,6 @@ def _preflight(store: Store, request: BackupRequest, session: Session) -> Prefli
     return Preflight(database_bytes=size, server_version=version, pg_dump=program)
 
 
-def read_locale(session: Session) -> Locale:
-    """Of the database connected to."""
-    row = session.execute(
-        """
-        SELECT pg_catalog.pg_encoding_to_char(encoding),
-               CASE datlocprovider WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END,
-               datcollate, datctype, coalesce(datlocale, ''), coalesce(daticurules, '')
-        FROM pg_catalog.pg_database
-        WHERE datname = current_database()
-        """
-    ).fetchone()
-    assert row is not None  # noqa: S101 - one is connected to it
-    return Locale(*(str(value) for value in row))
-
-
-def _begin(session: Session) -> _Snapshot:
-    """Open the snapshot that everything is read in, and keep every table as it is from here to the end."""
-    session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    row = session.execute(
-        """
-        SELECT pg_catalog.pg_export_snapshot(),
-               transaction_timestamp(),
-               current_setting('server_version'),
-               current_setting('server_version_num')::int,
-               (SELECT system_identifier::text FROM pg_catalog.pg_control_system()),
-               (SELECT rolname FROM pg_catalog.pg_authid WHERE oid = 10),
-               current_setting('shared_preload_libraries'),
-               CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
-                    ELSE pg_catalog.pg_current_wal_lsn() END::text,
-               pg_catalog.pg_database_size(current_database())
-        """
-    ).fetchone()
-    assert row is not None  # noqa: S101 - a SELECT without FROM answers with a row
-    lock_tables(session, list_tables(session))
-    return _Snapshot(
-        id=str(row[0]),
-        time=row[1].astimezone(UTC),
-        server=ServerFacts(
-            version=str(row[2]),
-            version_num=int(row[3]),
-            system_identifier=str(row[4]),
-            superuser=str(row[5]),
-            shared_preload_libraries=tuple(name.strip().strip('"') for name in str(row[6]).split(",") if name.strip()),
-            wal_position=str(row[7]),
-        ),
-        locale=read_locale(session),
-        sequences=tuple(read_sequences(session)),
-        database_bytes=int(row[8]),
-    )
-
-
 def _dump_globals(request: BackupRequest) -> bytes:
     """Roles with their password verifiers, memberships and tablespaces; kilobytes. It is stored encrypted only."""
     done = subprocess.run(
@@ -318,7 +216,7 @@ def _dump_globals(request: BackupRequest) -> bytes:
 
 
 def _send_dump(
-    store: Store, request: BackupRequest, session: Session, snapshot: _Snapshot, run_id: str
+    store: Store, request: BackupRequest, session: Session, snapshot: Snapshot, run_id: str
 ) -> tuple[Uploaded, Plain, Contents, tuple[str, ...]]:
     """Stream pg_dump, encrypted, into the store while the tables are hashed in the same snapshot."""
     command = [
