@@ -18,11 +18,17 @@ MILLISECONDS: Mapping[str, float] = {"us": 0.001, "ms": 1, "s": 1000, "min": 60_
 
 BOOLEANS = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 
-# Names of former versions, which PostgreSQL still takes and pg_settings does not list.
-FORMER_CHOICES: Mapping[str, Mapping[str, str]] = {"wal_level": {"archive": "replica", "hot_standby": "replica"}}
+# Choices that PostgreSQL takes and shows as another one; of some, pg_settings lists both.
+OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
+    "wal_level": {"archive": "replica", "hot_standby": "replica"},
+    "wal_compression": {"on": "pglz"},
+}
 
 # Settings whose value is a list of names: spaces and letter case between the commas mean nothing.
 LISTS = frozenset({"datestyle", "listen_addresses", "search_path", "temp_tablespaces", "unix_socket_directories"})
+
+# Settings that PostgreSQL shows with the letter case of its own files, whatever was written.
+CASELESS = frozenset({"timezone", "log_timezone"})
 
 _NUMBER = re.compile(r"(?P<number>[+-]?(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?))\s*(?P<unit>[A-Za-z]*)")
 _UNIT = re.compile(r"(?P<count>\d*)(?P<unit>[A-Za-z]+)")
@@ -135,20 +141,26 @@ def canonical(setting: Setting, text: str) -> str:
                 raise ValueError("it is not finite")
             return str(round(value))
         case "real":
-            return f"{number(text, setting.unit):.15g}"
+            # pg_settings shows six digits, however many the server works with.
+            return f"{number(text, setting.unit):.6g}"
+    if setting.name.lower() in CASELESS:
+        return text.lower()
     if setting.name.lower() in LISTS:
         return ", ".join(part.strip().lower() for part in text.split(","))
     return text
 
 
 def _enum(setting: Setting, text: str) -> str:
-    known = {choice.lower(): choice for choice in setting.choices} | dict(FORMER_CHOICES.get(setting.name, {}))
+    known = {choice.lower(): choice for choice in setting.choices}
+    if "debug2" in known:
+        known["debug"] = "debug2"
+    known |= OTHER_NAMES.get(setting.name, {})
     if text.lower() in known:
         return known[text.lower()]
     # Some enumerations grew out of a boolean and still take its spellings.
     spelling = BOOLEANS.get(text.lower())
     if spelling is not None and text_of(spelling) in setting.choices:
-        return text_of(spelling)
+        return known[text_of(spelling)]
     raise ValueError(f"the choices are {', '.join(setting.choices)}")
 
 
@@ -165,7 +177,7 @@ def check(setting: Setting, text: str) -> str:
         return text
     try:
         value = canonical(setting, text)
-        reason = _out_of_range(setting, value)
+        reason = _out_of_range(setting, text, value)
     except ValueError as error:
         reason = str(error)
     if reason:
@@ -173,11 +185,13 @@ def check(setting: Setting, text: str) -> str:
     return value
 
 
-def _out_of_range(setting: Setting, value: str) -> str:
+def _out_of_range(setting: Setting, text: str, value: str) -> str:
     if setting.vartype not in {"integer", "real"}:
         return ""
-    too_small = setting.minimum and float(value) < float(setting.minimum)
-    too_large = setting.maximum and float(value) > float(setting.maximum)
+    # PostgreSQL judges every digit of a real number, though it shows six.
+    amount = number(text, setting.unit) if setting.vartype == "real" else float(value)
+    too_small = setting.minimum and amount < float(setting.minimum)
+    too_large = setting.maximum and amount > float(setting.maximum)
     if too_small or too_large:
         unit = f" (in units of {setting.unit})" if setting.unit else ""
         return f"it must lie between {setting.minimum} and {setting.maximum}{unit}"

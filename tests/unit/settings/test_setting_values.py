@@ -28,6 +28,7 @@ COST = Setting("random_page_cost", "4", "", "real", "user", "0", "1.79769e+308")
 SWITCH = Setting("log_lock_waits", "off", "", "bool", "superuser")
 LEVEL = Setting("wal_level", "replica", "", "enum", "postmaster", choices=("minimal", "replica", "logical"))
 COMPRESSION = Setting("wal_compression", "off", "", "enum", "superuser", choices=("pglz", "lz4", "zstd", "on", "off"))
+VERBOSITY = Setting("log_min_messages", "warning", "", "enum", "superuser", choices=("debug2", "debug1", "warning", "panic"))
 PREFIX = Setting("log_line_prefix", "%m ", "", "string", "sighup")
 
 
@@ -56,6 +57,10 @@ PREFIX = Setting("log_line_prefix", "%m ", "", "string", "sighup")
         (SWITCH, "0", "off"),
         (LEVEL, "Replica", "replica"),
         (COMPRESSION, "true", "on"),
+        (COMPRESSION, "on", "pglz"),  # and shown as pglz
+        (VERBOSITY, "debug", "debug2"),
+        (COST, "1.12345678", "1.12346"),  # as it is shown
+        (Setting("TimeZone", "Europe/Berlin", "", "string", "user"), "europe/berlin", "Europe/Berlin"),
         (Setting("DateStyle", "", "", "string", "user"), "ISO,MDY", "iso, mdy"),
     ],
 )
@@ -91,6 +96,7 @@ def test_different_values(setting, one, other):
         (WORK_MEM, "9TB", "between"),
         (TIMEOUT, "-1", "between 0"),
         (COST, "1MB", "takes no unit"),
+        (Setting("log_statement_sample_rate", "1", "", "real", "superuser", "0", "1"), "1.0000001", "between 0 and 1"),
         (MODE, "0680", "not an octal number"),
         (MODE, "0640kB", "takes no unit"),
         (SWITCH, "perhaps", "not on or off"),
