@@ -26,6 +26,10 @@ OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
 
 # Settings whose value is a list of names: spaces and letter case between the commas mean nothing.
 LISTS = frozenset({"datestyle", "listen_addresses", "search_path", "temp_tablespaces", "unix_socket_directories"})
+# Of them, those whose letter case counts.
+PATHS = frozenset({"unix_socket_directories"})
+# How the words of a date's order begin, and what PostgreSQL shows.
+DATE_ORDERS: Mapping[str, str] = {"ymd": "ymd", "dmy": "dmy", "euro": "dmy", "mdy": "mdy", "us": "mdy", "noneuro": "mdy"}
 
 # Settings that PostgreSQL shows with the letter case of its own files, whatever was written.
 CASELESS = frozenset({"timezone", "log_timezone"})
@@ -143,11 +147,27 @@ def canonical(setting: Setting, text: str) -> str:
         case "real":
             # pg_settings shows six digits, however many the server works with.
             return f"{number(text, setting.unit):.6g}"
-    if setting.name.lower() in CASELESS:
+    return _string(setting.name.lower(), text)
+
+
+def _string(name: str, text: str) -> str:
+    if name in CASELESS:
         return text.lower()
-    if setting.name.lower() in LISTS:
-        return ", ".join(part.strip().lower() for part in text.split(","))
-    return text
+    if name not in LISTS:
+        return text
+    parts = [part.strip() if name in PATHS else part.strip().lower() for part in text.split(",")]
+    return _date_style(parts) if name == "datestyle" else ", ".join(parts)
+
+
+def _date_style(words: Sequence[str]) -> str:
+    """A style and an order, as PostgreSQL shows both where one was given; its own start values stand for the other."""
+    style, order = "iso", ""
+    for word in words:
+        if word in {"iso", "sql", "german"} or word.startswith("postgres"):
+            style = "postgres" if word.startswith("postgres") else word
+        else:
+            order = next((order for start, order in DATE_ORDERS.items() if word.startswith(start)), word)
+    return f"{style}, {order or ('dmy' if style == 'german' else 'mdy')}"
 
 
 def _enum(setting: Setting, text: str) -> str:

@@ -29,6 +29,7 @@ SWITCH = Setting("log_lock_waits", "off", "", "bool", "superuser")
 LEVEL = Setting("wal_level", "replica", "", "enum", "postmaster", choices=("minimal", "replica", "logical"))
 COMPRESSION = Setting("wal_compression", "off", "", "enum", "superuser", choices=("pglz", "lz4", "zstd", "on", "off"))
 VERBOSITY = Setting("log_min_messages", "warning", "", "enum", "superuser", choices=("debug2", "debug1", "warning", "panic"))
+DATES = Setting("DateStyle", "ISO, MDY", "", "string", "user")
 PREFIX = Setting("log_line_prefix", "%m ", "", "string", "sighup")
 
 
@@ -61,7 +62,10 @@ PREFIX = Setting("log_line_prefix", "%m ", "", "string", "sighup")
         (VERBOSITY, "debug", "debug2"),
         (COST, "1.12345678", "1.12346"),  # as it is shown
         (Setting("TimeZone", "Europe/Berlin", "", "string", "user"), "europe/berlin", "Europe/Berlin"),
-        (Setting("DateStyle", "", "", "string", "user"), "ISO,MDY", "iso, mdy"),
+        (DATES, "ISO,MDY", "iso, mdy"),
+        (DATES, "iso", "ISO, MDY"),
+        (DATES, "European, SQL", "SQL, DMY"),
+        (DATES, "german", "German, DMY"),
     ],
 )
 def test_equal_values_in_different_words(setting, one, other):
@@ -78,6 +82,8 @@ def test_equal_values_in_different_words(setting, one, other):
         (SWITCH, "on", "off"),
         (PREFIX, "%m", "%m "),
         (PREFIX, "A", "a"),
+        (DATES, "iso, ymd", "iso"),
+        (Setting("unix_socket_directories", "", "", "string", "postmaster"), "/run/A", "/run/a"),
     ],
 )
 def test_different_values(setting, one, other):
