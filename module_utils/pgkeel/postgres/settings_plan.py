@@ -19,6 +19,17 @@ PRELOAD = "shared_preload_libraries"
 # A session that sees one of these sees its own value, not the server's.
 SESSION_SOURCES = frozenset({"client", "database", "database user", "session", "user", "interactive"})
 
+# These show the session's own socket, and 0 where it is not TCP.
+SOCKET_SETTINGS = frozenset({"tcp_keepalives_count", "tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_user_timeout"})
+
+# With these values PostgreSQL reckons a number at its start, and shows that.
+RECKONED: Mapping[str, str] = {
+    "commit_timestamp_buffers": "0",
+    "subtransaction_buffers": "0",
+    "transaction_buffers": "0",
+    "wal_buffers": "-1",
+}
+
 
 @dataclass(frozen=True)
 class FileEntry:
@@ -152,7 +163,7 @@ def waiting(server: Server, ours: Sequence[Path]) -> bool:
         if Path(entry.file) not in ours or setting is None or setting.context != "postmaster":
             continue
         last = [other for other in server.entries if other.name == entry.name][-1]
-        if last is entry and not _same(entry.name, setting, setting.value, entry.value):
+        if last is entry and not _runs_with(server, entry.name, setting, entry.value):
             return True
     return False
 
@@ -331,14 +342,26 @@ def _change(server: Server, name: str, text: str) -> Change | None:
     setting = server.settings.get(name)
     if setting is None or setting.placeholder:
         return Change(name, None, text, "restart")
-    running = setting.value
-    if setting.source in SESSION_SOURCES:
-        # The session hides the server's value; the files tell it, as far as they are loaded.
-        entries = [entry.value for entry in server.entries if entry.name == name]
-        running = entries[-1] if entries else setting.default
-    if _same(name, setting, running, text):
+    if _runs_with(server, name, setting, text):
         return None
-    return Change(name, readable(setting, running), _shown(setting, text), _needs(setting))
+    return Change(name, readable(setting, _running(server, name, setting)), _shown(setting, text), _needs(setting))
+
+
+def _running(server: Server, name: str, setting: Setting) -> str:
+    hidden = setting.source in SESSION_SOURCES or name in SOCKET_SETTINGS
+    # So it is shown until PostgreSQL archives, and archiving may wait for a restart.
+    if not hidden and not (name == "archive_command" and setting.value == "(disabled)"):
+        return setting.value
+    # The files tell the server's value, as far as they are loaded.
+    entries = [entry.value for entry in server.entries if entry.name == name]
+    return entries[-1] if entries else setting.default
+
+
+def _runs_with(server: Server, name: str, setting: Setting, text: str) -> bool:
+    if name in RECKONED and same(setting, text, RECKONED[name]):
+        # A number that somebody chose has another source.
+        return setting.source in {"default", "override"}
+    return _same(name, setting, _running(server, name, setting), text)
 
 
 def _shown(setting: Setting, text: str) -> str:
@@ -358,8 +381,7 @@ def _reverted(server: Server, texts: Mapping[str, str], ours: Sequence[Path]) ->
             continue
         others = [entry.value for entry in server.entries if entry.name == name and Path(entry.file) not in ours]
         new = others[-1] if others else setting.default
-        if not _same(name, setting, setting.value, new):
-            changes.append(
-                Change(name, readable(setting, setting.value), new if others else readable(setting, new), _needs(setting))
-            )
+        if not _runs_with(server, name, setting, new):
+            old = readable(setting, _running(server, name, setting))
+            changes.append(Change(name, old, new if others else readable(setting, new), _needs(setting)))
     return changes

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pgkeel.errors import PgkeelError
 from pgkeel.postgres.settings import Setting
-from pgkeel.postgres.settings_plan import FileEntry, Server, make_plan
+from pgkeel.postgres.settings_plan import FileEntry, Server, make_plan, waiting
 
 CONF = "/etc/pg/conf.d"
 RESTART, RELOAD = Path(CONF, "10-pgkeel-restart.conf"), Path(CONF, "20-pgkeel-reload.conf")
@@ -159,6 +159,30 @@ def test_a_session_setting_does_not_hide_the_server_s(tmp_path):
     mine = Setting("statement_timeout", "5000", "ms", "integer", "user", "0", "2147483647", default="0", source="user")
     server = a_server(tmp_path, statement_timeout=mine, entries=[("statement_timeout", "60s", str(RELOAD), 3)])
     assert plan(server, {"statement_timeout": "1min"}).changes == []
+
+
+KEEPALIVE = Setting("tcp_keepalives_idle", "0", "s", "integer", "user", "0", "2147483647", default="0", source_file=str(RELOAD))
+ARCHIVE = Setting("archive_command", "(disabled)", "", "string", "sighup", source_file=str(RELOAD))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [(KEEPALIVE, "1min"), (ARCHIVE, "archive %p")], ids=["of another socket", "until it archives"]
+)
+def test_what_postgresql_does_not_show_is_in_the_files(tmp_path, setting, value):
+    name = setting.name
+    server = a_server(tmp_path, **{name: setting}, entries=[(name, value.replace("1min", "60"), str(RELOAD), 3)])
+    assert plan(server, {name: value}).changes == []
+    assert [change.name for change in plan(server, {name: "7"}).changes] == [name]
+    assert [change.new for change in plan(server).changes] == [setting.default], "left out, it goes back"
+    assert plan(a_server(tmp_path, **{name: setting}), {name: value}).changes[0].old == setting.default
+
+
+@pytest.mark.parametrize(("source", "names"), [("override", []), ("default", []), ("configuration file", ["wal_buffers"])])
+def test_a_number_that_postgresql_reckons_is_as_declared(tmp_path, source, names):
+    buffers = Setting("wal_buffers", "512", "8kB", "integer", "postmaster", "-1", "262143", default="-1", source=source)
+    server = a_server(tmp_path, wal_buffers=buffers, entries=[("wal_buffers", "-1", str(RESTART), 3)])
+    assert plan(server, {"wal_buffers": -1}).needing("restart") == names
+    assert waiting(server, [RESTART, RELOAD]) is bool(names)
 
 
 @pytest.mark.parametrize(
