@@ -231,6 +231,12 @@ def make_plan(
                 _refuse_overridden(other, libraries)
             shadowed.append({"name": name, "wanted": text, "effective": other.value, "file": other.file})
             continue
+        if setting and setting.source == "command line" and not _runs_with(server, name, setting, text):
+            # No file and no restart changes it.
+            shadowed.append(
+                {"name": name, "wanted": text, "effective": readable(setting, setting.value), "file": "PostgreSQL's command line"}
+            )
+            continue
         change = _change(server, name, text)
         if change:
             changes.append(change)

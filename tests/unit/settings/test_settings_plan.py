@@ -132,6 +132,16 @@ def test_a_later_file_is_reported_and_wins(tmp_path, file):
     assert result.reload_file == {"work_mem": "16MB"}
 
 
+def test_the_command_line_is_reported_and_wins(tmp_path):
+    given = Setting("shared_buffers", "16384", "8kB", "integer", "postmaster", "16", "1073741823", source="command line")
+    result = plan(a_server(tmp_path, shared_buffers=given), {"shared_buffers": "1GB"})
+    assert result.shadowed == [
+        {"name": "shared_buffers", "wanted": "1GB", "effective": "128MB", "file": "PostgreSQL's command line"}
+    ]
+    assert result.changes == []
+    assert plan(a_server(tmp_path, shared_buffers=given), {"shared_buffers": "128MB"}).shadowed == []
+
+
 def test_an_earlier_file_loses(tmp_path):
     result = plan(a_server(tmp_path, entries=[("work_mem", "8MB", MAIN, 3)]), {"work_mem": "16MB"})
     assert result.shadowed == []
