@@ -57,6 +57,7 @@ class _Drafts:
     """Collects candidates of one use without repeating one."""
 
     table: TableFacts
+    catalog: Catalog
     found: dict[str, Candidate] = field(default_factory=dict)
 
     def add(
@@ -81,8 +82,14 @@ class _Drafts:
             where=where,
         )
         if not covered_by_existing(self.table, draft):
-            named = replace(draft, name=index_name(draft))
+            named = replace(draft, name=self._name(draft))
             self.found.setdefault(named.name, Candidate(named, extension))
+
+    def _name(self, draft: IndexDeclaration) -> str:
+        """One that nothing else has: neither a relation of the schema nor the same index of a namesake in another one."""
+        name = index_name(draft)
+        namesakes = self.catalog.homes.get(draft.table, frozenset())
+        return index_name(draft, short=False) if len(namesakes) > 1 or (draft.schema, name) in self.catalog.taken else name
 
 
 def candidates_of(uses: Iterable[Use], catalog: Catalog) -> tuple[Candidate, ...]:
@@ -98,7 +105,7 @@ def candidates_of(uses: Iterable[Use], catalog: Catalog) -> tuple[Candidate, ...
 
 def _of_use(use: Use, catalog: Catalog) -> Iterable[Candidate]:
     table = use.table
-    drafts = _Drafts(table)
+    drafts = _Drafts(table, catalog)
     equal = _by_selectivity(table, [*use.equal, *[key for key in use.joins if key in use.equal]])
     joins = _by_selectivity(table, use.joins)
     ranges = list(dict.fromkeys(use.ranges))
@@ -208,9 +215,12 @@ def covered_by_existing(table: TableFacts, draft: IndexDeclaration) -> bool:
     return False
 
 
-def index_name(index: IndexDeclaration) -> str:
-    """A name that says what it is, the same for the same definition, within PostgreSQL's 63 bytes."""
-    plain = index.method == "btree" and not index.include and not index.where
+def index_name(index: IndexDeclaration, *, short: bool = True) -> str:
+    """A name that says what it is, the same for the same definition, within PostgreSQL's 63 bytes.
+
+    ``short``: without a digest where the name tells all.
+    """
+    plain = short and index.method == "btree" and not index.include and not index.where
     plain = plain and all(key.column and not key.opclass and not key.order for key in index.keys)
     words = [index.table, *[key.column or "expr" for key in index.keys]]
     base = "_".join(words)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 PAGE_BYTES = 8192
@@ -101,6 +102,30 @@ class Catalog:
     """Those installed in the database."""
     available: frozenset[str] = frozenset()
     """Those that could be created on this server."""
+
+    @cached_property
+    def homes(self) -> Mapping[str, frozenset[str]]:
+        """The schemas that have a table or view of each name."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for schema, name in (*self.tables, *self.views):
+            found[name].add(schema)
+        return {name: frozenset(schemas) for name, schemas in found.items()}
+
+    @cached_property
+    def taken(self) -> frozenset[tuple[str, str]]:
+        """Schema and name of each table, view and index: what a new index cannot be called."""
+        indexes = {(schema, index.name) for (schema, _), table in self.tables.items() for index in table.indexes}
+        return frozenset({*self.tables, *self.views, *indexes})
+
+    @cached_property
+    def _within(self) -> dict[str, Catalog]:
+        return {}
+
+    def within(self, schema: str) -> Catalog:
+        """The same database, looked at with that schema first in the search path."""
+        if schema not in self._within:
+            self._within[schema] = replace(self, search_path=(schema, *self.search_path))
+        return self._within[schema]
 
     def find(self, schema: str | None, name: str) -> TableFacts | str | None:
         """A table, or the definition of a view, by a name as a statement has it; without schema the search path decides."""

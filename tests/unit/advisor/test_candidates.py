@@ -110,3 +110,30 @@ def test_names_are_stable_distinct_and_short_enough() -> None:
     long = replace(plain, table="ü" * 40)
     assert len(index_name(long).encode()) <= 63
     assert len({index_name(plain), index_name(replace(plain, where="x")), index_name(replace(plain, include=("c",)))}) == 3
+
+
+def test_the_name_is_one_that_nothing_has_yet() -> None:
+    def made(catalog: Catalog, statement: str) -> dict[tuple[str, ...], str]:
+        found = candidates_of(read_usage(statement, catalog).uses, catalog)
+        return {tuple(key.column for key in one.index.keys): one.index.name for one in found if not one.index.include}
+
+    # PostgreSQL's own name of a partial index on the column.
+    there = replace(LINES, indexes=(IndexFacts("lines_item_idx", "btree", ("item",), predicate="amount > 5"),))
+    crowded = replace(CATALOG, tables={**CATALOG.tables, there.id: there})
+    name = made(crowded, "SELECT * FROM lines WHERE item = $1")[("item",)]
+    assert name != "lines_item_idx"
+    assert name == made(crowded, "SELECT * FROM lines WHERE item = $1")[("item",)]
+
+
+def test_the_same_table_of_two_tenants_has_two_indexes() -> None:
+    tenants = {one.id: one for one in (replace(LINES, schema="one"), replace(LINES, schema="two"))}
+    catalog = replace(CATALOG, tables={**CATALOG.tables, **tenants})
+    names = [
+        {
+            one.index.name
+            for one in candidates_of(read_usage(f"SELECT * FROM {schema}.lines WHERE item = $1", catalog).uses, catalog)
+        }
+        for schema in ("one", "two")
+    ]
+    assert all(names)
+    assert not names[0] & names[1]
