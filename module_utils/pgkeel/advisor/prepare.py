@@ -26,6 +26,7 @@ _HARMLESS = frozenset({"random", "gen_random_uuid", "clock_timestamp", "timeofda
 _UNDEFINED = frozenset({"42P01", "3F000"})
 _UNTYPED = "42P18"
 MOST_CASTS = 8
+AMBIGUOUS = "about a table whose name is in several schemas, and the statement does not say which"
 PARTITIONED = "about a partitioned table: no index of it is advised, as none can be built there without blocking in one step"
 
 
@@ -119,10 +120,10 @@ def _cured(statement: Statement, catalog: Catalog) -> tuple[Cured, Usage, Catalo
         usage = read_usage(cured.sql, catalog)
         known = catalog
         if usage.unknown:
-            path = home_of(usage.unknown, catalog)
-            if path is None:
-                return "about a table that is not on the copy"
-            known = replace(catalog, search_path=(path, *catalog.search_path))
+            homes = homes_of(usage.unknown, catalog)
+            if len(homes) != 1:
+                return AMBIGUOUS if homes else "about a table that is not on the copy"
+            known = catalog.within(*homes)
             usage = read_usage(cured.sql, known)
             if usage.unknown:
                 return "about a table that is not on the copy"
@@ -135,14 +136,11 @@ def _cured(statement: Statement, catalog: Catalog) -> tuple[Cured, Usage, Catalo
     return cured, usage, known
 
 
-def home_of(names: Iterable[str], catalog: Catalog) -> str | None:
-    """The one schema that has all relations of these unqualified names; None where there is none, or more than one."""
-    wanted = set(names)
-    if any("." in name for name in wanted):
-        return None
-    relations = [*catalog.tables, *catalog.views]
-    schemas = [schema for schema in {schema for schema, _ in relations} if all((schema, name) in relations for name in wanted)]
-    return schemas[0] if len(schemas) == 1 else None
+def homes_of(names: Iterable[str], catalog: Catalog) -> frozenset[str]:
+    """The schemas that have all relations of these unqualified names."""
+    nowhere: frozenset[str] = frozenset()
+    places = [nowhere if "." in name else catalog.homes.get(name, nowhere) for name in names]
+    return places[0].intersection(*places[1:]) if places else nowhere
 
 
 def _ready(

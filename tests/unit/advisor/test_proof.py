@@ -15,7 +15,7 @@ from pgkeel.advisor.candidates import Candidate
 from pgkeel.advisor.facts import Writes
 from pgkeel.advisor.model import Kind, Recommendation
 from pgkeel.advisor.plan_changes import Draw
-from pgkeel.advisor.prepare import home_of, read_form, refusal
+from pgkeel.advisor.prepare import homes_of, read_form, refusal
 from pgkeel.advisor.prices import index_bytes, price_of
 from pgkeel.advisor.proof import Proof, _culprit, _measured, _proved, _replay, _settle, _write_costs, _write_ratio, gained_ms
 from pgkeel.advisor.replay import Compared, Pair, Run, surprise_of
@@ -105,11 +105,11 @@ def test_the_search_of_a_write() -> None:
 
 
 def test_the_one_schema_that_has_all_the_names() -> None:
-    assert home_of({"item"}, CATALOG) == "stock"
-    assert home_of({"item", "lines"}, CATALOG) is None
-    assert home_of({"nowhere"}, CATALOG) is None
+    assert homes_of({"item"}, CATALOG) == {"stock"}
+    assert homes_of({"item", "lines"}, CATALOG) == frozenset()
+    assert homes_of({"nowhere"}, CATALOG) == frozenset()
     twice = replace(CATALOG, tables={**CATALOG.tables, ("other", "item"): CATALOG.tables["stock", "item"]})
-    assert home_of({"item"}, twice) is None
+    assert homes_of({"item"}, twice) == {"stock", "other"}
 
 
 def test_repeated_keys_are_small_and_includes_are_not() -> None:
