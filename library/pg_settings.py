@@ -204,7 +204,8 @@ def run(module: AnsibleModule) -> dict[str, object]:
             settings = effective(server, plan, *files)
             refuse_too_much_memory(server, settings, read_memory())
             if not module.check_mode:
-                prove_startup(server, settings, Path(given["proof_dir"]), Path(given["bin_dir"]))
+                folders = (Path(given["proof_dir"]), Path(given["bin_dir"]))
+                prove_startup(server, settings, *folders, declared=plan.restart_file)
                 proved = True
         if changed and not module.check_mode:
             apply(connection, texts, keep_first=not waiting(server, files))

@@ -6,14 +6,15 @@ compared with the memory of the machine, since Linux hands out memory that it do
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import PgkeelError
 from .connect import connect
 from .proving_ground import Ground, proving_ground
-from .settings import BYTES, canonical
-from .settings_plan import Server
+from .settings import BYTES, canonical, check
+from .settings_plan import Server, read_server
 
 MIB = 1024 * 1024
 # A server whose shared memory is nearly all there is has none left for its sessions and the kernel.
@@ -46,10 +47,13 @@ def refuse_too_much_memory(server: Server, settings: Mapping[str, str], memory: 
     _refuse_share(wanted, memory["MemTotal"], f"shared_buffers is {settings['shared_buffers']}")
 
 
-def prove_startup(server: Server, settings: Mapping[str, str], base_dir: Path, bin_dir: Path) -> None:
+def prove_startup(
+    server: Server, settings: Mapping[str, str], base_dir: Path, bin_dir: Path, *, declared: Mapping[str, str] | None = None
+) -> None:
     """Start a throwaway cluster with ``settings``, every line that the configuration files would come to.
 
-    Runs as the server's own system user. Raises PgkeelError when it does not start, or takes more memory than there is.
+    ``declared`` are those of them that the inventory asks for. Runs as the server's own system user. Raises PgkeelError when it
+    does not start, takes more memory than there is, or a preloaded library does not take a declared setting.
     """
     memory = read_memory()
     refuse_too_much_memory(server, settings, memory)
@@ -67,15 +71,36 @@ def prove_startup(server: Server, settings: Mapping[str, str], base_dir: Path, b
                 "SELECT current_setting('shared_memory_size_in_huge_pages')::bigint, setting::bigint"
                 " FROM pg_settings WHERE name = 'shared_memory_size'"
             ).fetchone()
+            loaded = read_server(session)
     except PgkeelError as error:
         raise PgkeelError(
             f"PostgreSQL would not start with the new settings. {error.cause}",
             "Production runs on untouched; correct the setting and run again",
         ) from error
+    refuse_library_settings(loaded, declared or {})
     huge, megabytes = row if row else (0, 0)
     _refuse_share(megabytes * MIB, memory["MemTotal"], f"The server's shared memory would be {megabytes} MB")
     if settings.get("huge_pages", "").lower() == "on":
         _refuse_huge_pages(server, huge, memory)
+
+
+def refuse_library_settings(loaded: Server, declared: Mapping[str, str]) -> None:
+    """Raise PgkeelError for a declared setting that its library, once ``loaded`` in the throwaway cluster, does not take.
+
+    A server starts all the same: it warns in its log, and drops the setting or keeps the default.
+    """
+    libraries = {name.partition(".")[0] for name, setting in loaded.settings.items() if "." in name and not setting.placeholder}
+    for name, text in declared.items():
+        prefix, dot, _ = name.partition(".")
+        if not dot or prefix not in libraries:
+            continue
+        setting = loaded.settings.get(name)
+        if setting is None or setting.placeholder:
+            known = [other for other, setting in loaded.settings.items() if not setting.placeholder]
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+            cure = f"Did you mean {near[0]}" if near else "Remove it"
+            raise PgkeelError(f"The library {prefix} has no setting {name!r}; nothing was changed", cure)
+        check(setting, text)
 
 
 def _refuse_share(wanted: float, total: int, what: str) -> None:

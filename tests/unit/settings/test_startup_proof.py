@@ -9,7 +9,13 @@ from pgkeel.postgres.proving_ground import _fatal_line
 from pgkeel.postgres.settings import Setting
 from pgkeel.postgres.settings_files import keep, last_started, put_back, replace
 from pgkeel.postgres.settings_plan import FileEntry, Server, effective, make_plan, server_from_document, waiting
-from pgkeel.postgres.startup_proof import _for_another_folder, _refuse_huge_pages, read_memory, refuse_too_much_memory
+from pgkeel.postgres.startup_proof import (
+    _for_another_folder,
+    _refuse_huge_pages,
+    read_memory,
+    refuse_library_settings,
+    refuse_too_much_memory,
+)
 
 GIB = 1024**3
 BUFFERS = Setting("shared_buffers", "16384", "8kB", "integer", "postmaster", "16", "1073741823", default="16384")
@@ -49,6 +55,25 @@ def test_huge_pages_that_production_holds_are_its_own():
         _refuse_huge_pages(server(**held), 81, memory)
     with pytest.raises(PgkeelError, match=r"vm\.nr_hugepages to at least 80"):
         _refuse_huge_pages(server(), 80, memory)
+
+
+@pytest.mark.parametrize(
+    ("declared", "reason"),
+    [
+        ({"pg_stat_statements.trak": "all"}, "no setting 'pg_stat_statements.trak'.*Did you mean pg_stat_statements.track"),
+        ({"pg_stat_statements.track": "everything"}, "pg_stat_statements.track cannot be 'everything'"),
+        ({"pg_stat_statements.track": "all", "app.tenant": "x", "shared_buffers": "1GB"}, ""),
+    ],
+)
+def test_a_library_that_is_loaded_first_takes_its_settings(declared, reason):
+    track = Setting("pg_stat_statements.track", "top", "", "enum", "superuser", choices=("none", "top", "all"))
+    trak = Setting("pg_stat_statements.trak", "all", "", "string", "user", placeholder=True)
+    loaded = server(**{setting.name: setting for setting in (track, trak)})
+    if not reason:
+        refuse_library_settings(loaded, declared)
+        return
+    with pytest.raises(PgkeelError, match=reason):
+        refuse_library_settings(loaded, declared)
 
 
 def test_memory_is_read_in_bytes(tmp_path):
