@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any
 
 from pglast import ast
@@ -10,7 +12,7 @@ from pglast.enums import A_Expr_Kind, BoolExprType, BoolTestType, NullTestType, 
 
 from ..postgres.index_declaration import IndexKey
 from .facts import Catalog
-from .names import Columns, Scope, named, need, stripped, text_of
+from .names import Columns, Origin, Scope, named, need, stripped, text_of
 from .tree import Tree, children, column_name, names_of, nodes
 from .usage import Parameter, Pattern, Usage, Use
 
@@ -63,7 +65,7 @@ class Expressions(ABC):
         if isinstance(node, ast.ColumnRef):
             origin, level = scope.find(column_name(node))
             return (origin.use, IndexKey(column=origin.column)) if origin is not None and level == 0 else None
-        if node is None or isinstance(node, ast.TypeCast | ast.A_Const | ast.ParamRef | tuple | list):
+        if node is None or isinstance(node, ast.TypeCast | ast.A_Const | ast.ParamRef | ast.RowExpr | tuple | list):
             return None
         references = list(nodes(node, ast.ColumnRef))
         if not references or any(True for _ in nodes(node, ast.ParamRef, ast.SubLink, ast.SQLValueFunction)):
@@ -129,13 +131,14 @@ class Expressions(ABC):
         operator = names_of(node.operName)[-1] if node.operName else "="
         if node.testexpr is None or operator != "=":
             return
-        found = self.key(node.testexpr, scope)
-        inner = next(iter(columns.values()), None)
-        if found is not None:
-            found[0].joins.append(found[1])
-        if inner is not None:
-            need(inner)
-            inner.use.joins.append(IndexKey(column=inner.column))
+        asked: tuple[Tree, ...] = (node.testexpr.args or ()) if isinstance(node.testexpr, ast.RowExpr) else (node.testexpr,)
+        for one, inner in zip_longest(asked, tuple(columns.values())[: len(asked)]):
+            found = self.key(one, scope)
+            if found is not None:
+                found[0].join(found[1], inner.use if inner else None)
+            if inner is not None:
+                need(inner)
+                inner.use.join(IndexKey(column=inner.column), found[0] if found else None)
 
     def parameter(self, number: int, found: tuple[Use, IndexKey] | None, role: str) -> None:
         """Note what a parameter is for; the first that names a column stays."""
@@ -158,7 +161,8 @@ class Expressions(ABC):
         if not arm:
             self._constant(node, scope)
         if isinstance(node, ast.A_Expr):
-            self._comparison(node, scope, arm)
+            for place, one in enumerate(_of_rows(node)):
+                self._comparison(one, scope, arm, decides=not place)
 
     def _constant(self, node: Tree, scope: Scope) -> None:
         inner = node
@@ -185,7 +189,10 @@ class Expressions(ABC):
         if isinstance(node, ast.BooleanTest) and node.booltesttype in (BoolTestType.IS_TRUE, BoolTestType.IS_FALSE):
             self.keyed(node.arg, scope, "equal")
 
-    def _comparison(self, node: Tree, scope: Scope, arm: bool) -> None:  # noqa: PLR0912 - one branch a kind of operator
+    def _comparison(  # noqa: PLR0912 - one branch a kind of operator
+        self, node: Tree, scope: Scope, arm: bool, *, decides: bool = True
+    ) -> None:
+        """``decides``: of ``(a, b) < ($1, $2)`` the first column is a range, the others only decide between its equals."""
         operator = names_of(node.name)[-1]
         if node.kind in (A_Expr_Kind.AEXPR_BETWEEN, A_Expr_Kind.AEXPR_BETWEEN_SYM):
             found = self.key(node.lexpr, scope)
@@ -215,13 +222,17 @@ class Expressions(ABC):
         elif operator == "=" and (any_of or node.kind == A_Expr_Kind.AEXPR_OP):
             if right is not None:
                 if right[0] is not use:
-                    use.joins.append(key)
-                    right[0].joins.append(right[1])
+                    use.join(key, right[0])
+                    right[0].join(right[1], use)
             else:
-                (use.either if arm else use.joins if self._outer_value(other, scope) else use.equal).append(key)
+                outer = self._outer_values(other, scope)
+                if outer and not arm:
+                    use.join(key, outer[0].use if outer[0] else None)
+                else:
+                    (use.either if arm else use.equal).append(key)
         elif node.kind == A_Expr_Kind.AEXPR_OP:
             place = (
-                use.ranges
+                (use.ranges if decides else None)
                 if operator in _RANGE_OPERATORS
                 else use.contains
                 if operator in {"@>", "&&"}
@@ -234,11 +245,25 @@ class Expressions(ABC):
             if place is not None:
                 (use.either if arm and place is use.ranges else place).append(key)
 
-    def _outer_value(self, node: Tree, scope: Scope) -> bool:
-        """Whether a value comes from a row of a query around this one."""
-        return any(scope.find(column_name(reference))[1] > 0 for reference in nodes(node, ast.ColumnRef))
+    def _outer_values(self, node: Tree, scope: Scope) -> list[Origin | None]:
+        """Where values come from that a row of a query around this one has."""
+        found = [scope.find(column_name(reference)) for reference in nodes(node, ast.ColumnRef)]
+        return [origin for origin, level in found if level > 0]
 
     def _compared(self, found: tuple[Use, IndexKey] | None, operator: str, value: Tree) -> None:
         roles = {"~~": "like", "~~*": "like", "<=": "<", ">=": ">"}
         for parameter in nodes(value, ast.ParamRef):
             self.parameter(parameter.number, found, roles.get(operator, operator))
+
+
+def _of_rows(node: Tree) -> Iterator[Tree]:
+    """``(a, b) = ($1, $2)`` as one comparison a column; anything else as it is."""
+    if not isinstance(node.lexpr, ast.RowExpr):
+        yield node
+        return
+    several = node.kind == A_Expr_Kind.AEXPR_IN
+    rows: tuple[Tree, ...] = node.rexpr if several else (node.rexpr,)
+    if not (several or node.kind == A_Expr_Kind.AEXPR_OP) or not all(isinstance(row, ast.RowExpr) for row in rows):
+        return
+    for column, *values in zip(*[one.args or () for one in (node.lexpr, *rows)], strict=False):
+        yield ast.A_Expr(kind=node.kind, name=node.name, lexpr=column, rexpr=tuple(values) if several else values[0])

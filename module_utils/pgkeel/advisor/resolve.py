@@ -163,11 +163,7 @@ class _Walk(Expressions):
             if item.isNatural:
                 shared = [name for name in columns_of(sides[0]) if name in columns_of(sides[1])]
             for name in shared:
-                origins = [next((found for has, found in (s.get(name) for s in side) if has), None) for side in sides]
-                for mine, other in (origins, origins[::-1]):
-                    if mine is not None:
-                        need(mine)
-                        (mine.use.joins if other is not None else mine.use.equal).append(IndexKey(column=mine.column))
+                _meet(*[next((found for has, found in (s.get(name) for s in side) if has), None) for side in sides])
         elif isinstance(item, ast.RangeSubselect):
             # What LATERAL may see is looked up outwards; a plain subquery names nothing of its neighbours.
             columns = self.statement(item.subquery, scope, ctes)
@@ -199,3 +195,15 @@ class _Walk(Expressions):
         if found is None and item.schemaname not in {"pg_catalog", "information_schema"}:
             self.usage.unknown.add(f"{item.schemaname}.{item.relname}" if item.schemaname else item.relname)
         return Source()
+
+
+def _meet(left: Origin | None, right: Origin | None) -> None:
+    """A column that both sides of a JOIN have, compared; None where it is not known where it comes from."""
+    for mine, other in ((left, right), (right, left)):
+        if mine is None:
+            continue
+        need(mine)
+        if other is None:
+            mine.use.equal.append(IndexKey(column=mine.column))
+        else:
+            mine.use.join(IndexKey(column=mine.column), other.use)

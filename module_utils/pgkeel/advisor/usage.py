@@ -29,6 +29,8 @@ class Use:
     ranges: list[IndexKey] = field(default_factory=list)
     joins: list[IndexKey] = field(default_factory=list)
     """Compared for equality with another table's column."""
+    together: dict[int, list[IndexKey]] = field(default_factory=dict)
+    """Of these, those that meet one and the same other table: a key of several columns."""
     either: list[IndexKey] = field(default_factory=list)
     """Compared in one arm of an OR: worth an index only alone."""
     order: list[tuple[IndexKey, bool, bool]] = field(default_factory=list)
@@ -45,6 +47,12 @@ class Use:
     patterns: list[Pattern] = field(default_factory=list)
     assigned: set[str] = field(default_factory=set)
     """Columns that an UPDATE sets."""
+
+    def join(self, key: IndexKey, other: Use | None) -> None:
+        """Note that the key is compared for equality with something of another table, if that is known."""
+        self.joins.append(key)
+        if other is not None:
+            self.together.setdefault(id(other), []).append(key)
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,31 @@ def test_equality_before_range_before_nothing_else() -> None:
     assert btree("placed", "buyer") not in found
 
 
+def test_rows_are_compared_column_by_column() -> None:
+    both = {btree("buyer", "status"), btree("status", "buyer")}
+    assert both <= shapes('SELECT * FROM "Orders" WHERE (buyer, status) = ($1, $2)')
+    assert both <= shapes('SELECT * FROM "Orders" WHERE (buyer, status) IN (($1, $2), ($3, $4))')
+    # The next page, by the last row seen.
+    page = read_usage('SELECT * FROM "Orders" WHERE buyer = $1 AND (placed, id) < ($2, $3)', CATALOG)
+    assert [key.column for key in page.uses[0].ranges] == ["placed"]
+    assert {(one.number, one.column, one.role) for one in page.parameters.values()} == {
+        (1, "buyer", "="),
+        (2, "placed", "<"),
+        (3, "id", "<"),
+    }
+    assert btree("buyer", "placed") in shapes('SELECT * FROM "Orders" WHERE buyer = $1 AND (placed, id) < ($2, $3)')
+
+
+def test_a_join_by_several_columns_has_a_key_of_several() -> None:
+    both = btree("order_id", "item")
+    assert both in shapes('SELECT * FROM "Orders" o JOIN lines l ON l.order_id = o.id AND l.item = o.buyer')
+    assert both in shapes('SELECT * FROM "Orders" o JOIN lines l ON (l.order_id, l.item) = (o.id, o.buyer)')
+    assert both in shapes('SELECT * FROM "Orders" WHERE (id, buyer) IN (SELECT order_id, item FROM lines)')
+    assert both in shapes('SELECT * FROM "Orders" o WHERE EXISTS (SELECT FROM lines WHERE order_id = o.id AND item = o.buyer)')
+    # With a third table it is not one key.
+    assert both not in shapes('SELECT * FROM lines JOIN "Orders" o ON order_id = o.id JOIN stock.item i ON item = i.id')
+
+
 def test_the_order_asked_for() -> None:
     assert btree("buyer", "placed") in shapes('SELECT * FROM "Orders" WHERE buyer = $1 ORDER BY placed DESC LIMIT 5')
     assert btree("buyer", "total desc", "placed") in shapes('SELECT * FROM "Orders" ORDER BY buyer, total DESC, placed')
