@@ -115,9 +115,10 @@ def _of_use(use: Use, catalog: Catalog) -> Iterable[Candidate]:
     for chosen in (equal[:MOST_KEYS], equal[:1]):
         both = tuple(chosen)
         shapes += [both, *[(*both[:2], key) for key in ranges], (*both, *order), *[(*both[:2], key) for key in joins]]
+        shapes += [(*both[:2], key) for key in use.extremes]
         shapes += [(key, *both[:2]) for key in joins]
     shapes += [pair for first, second in combinations(equal[:MOST_KEYS], 2) for pair in ((first, second), (second, first))]
-    shapes += [tuple(order), *[(key, other) for key in joins for other in [*ranges, *order[:1]] if other != key]]
+    shapes += [tuple(order), *[(key, other) for key in joins for other in [*ranges, *order[:1], *use.extremes] if other != key]]
     shapes += [tuple(_by_selectivity(table, keys)) for keys in use.together.values()]
     shapes += [tuple(groups), *[(*groups[:2], key) for key in ranges if groups], *[(*equal[:1], *groups) for _ in (1,) if equal]]
     shapes += [(*ranges[:1], *groups[:2])] if ranges and groups else []

@@ -104,6 +104,8 @@ class Expressions(ABC):
             return
         if isinstance(node, ast.FuncCall):
             name = names_of(node.funcname)[-1]
+            if name in {"min", "max"} and not node.over:
+                self.keyed((node.args or (None,))[0], scope, "extremes")
             for position, argument in enumerate(node.args or ()):
                 if isinstance(argument, ast.ParamRef):
                     self.parameter(int(argument.number or 0), None, f"{name}:{position}")

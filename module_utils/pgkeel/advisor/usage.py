@@ -36,6 +36,8 @@ class Use:
     order: list[tuple[IndexKey, bool, bool]] = field(default_factory=list)
     """Key, descending, nulls first; the leading part of ORDER BY as far as it lies in this table."""
     group: list[IndexKey] = field(default_factory=list)
+    extremes: list[IndexKey] = field(default_factory=list)
+    """Asked for its least or greatest value."""
     needed: set[str] | None = field(default_factory=set)
     """Columns that are read at all; None for all of them."""
     constants: list[str] = field(default_factory=list)

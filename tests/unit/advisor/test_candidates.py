@@ -64,6 +64,14 @@ def test_the_order_asked_for() -> None:
     assert btree("buyer", "total desc", "placed") in shapes('SELECT * FROM "Orders" ORDER BY buyer, total DESC, placed')
 
 
+def test_the_least_and_the_greatest() -> None:
+    assert btree("placed") in shapes('SELECT max(placed) FROM "Orders"')
+    assert btree("buyer", "total") in shapes('SELECT COALESCE(min(total), $2) FROM "Orders" WHERE buyer = $1')
+    assert btree("order_id", "amount") in shapes(
+        'SELECT id, (SELECT max(amount) FROM lines l WHERE l.order_id = o.id) FROM "Orders" o'
+    )
+
+
 def test_both_orders_of_two_equalities_so_that_one_can_be_shared() -> None:
     assert {btree("buyer", "status"), btree("status", "buyer")} <= shapes(
         'SELECT * FROM "Orders" WHERE buyer = $1 AND status = $2'
