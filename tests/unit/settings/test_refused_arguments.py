@@ -1,0 +1,102 @@
+"""What the roles refuse of an inventory, and the limits they derive from it, with Ansible's own templates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+ROLES = Path(__file__).parents[3] / "roles"
+
+
+def trusted(value: Any) -> Any:
+    return trust_as_template(value) if isinstance(value, str) else value
+
+
+def filled(text: str, **variables: Any) -> Any:
+    known = {name: trusted(value) for name, value in variables.items()}
+    return Templar(DataLoader(), variables=known).template(trust_as_template(text))
+
+
+def refused(file: str, task: str, found: str, **given: Any) -> Any:
+    """What the variable ``found`` of a task lists."""
+    tasks = {one["name"]: one for one in yaml.safe_load((ROLES / file).read_text())}
+    return filled("{{ " + found + " }}", **tasks[task]["vars"], **given)
+
+
+@pytest.mark.parametrize(
+    ("window", "bad"),
+    [("Sun 03:00-05:00", False), ("23:00-03:00", False), ("Sun 03:00-03:00", True), ("00:00-00:00", True), ("soon", True)],
+)
+def test_a_window_has_two_ends(window, bad):
+    name = "validate | Refuse windows for restarts that cannot be read"
+    found = refused("postgresql/tasks/validate.yml", name, "__postgresql_unread", postgresql_restart_windows=[window])
+    assert found == ([window] if bad else [])
+
+
+@pytest.mark.parametrize(
+    ("line", "bad"),
+    [
+        ("host all all 0.0.0.0/0 trust", True),
+        ("hostssl all all 192.0.2.0 255.255.255.0 trust", True),
+        ("host a, b all ::/0 md5", True),
+        ("hostnossl all all samenet  md5  # for now", True),
+        ("local all old md5", True),
+        ("local all app trust", False),
+        ("host trust md5 192.0.2.0/24 scram-sha-256", False),
+        ("hostssl all all 192.0.2.0/24 cert map=md5", False),
+        ("local md5 all peer map=trust", False),
+        ("# host all all 0.0.0.0/0 trust", False),
+    ],
+)
+def test_nobody_is_trusted_over_tcp_and_md5_is_gone(line, bad):
+    name = "validate | Refuse access rules that trust the network or take md5"
+    found = refused("postgresql/tasks/validate.yml", name, "__postgresql_weak", postgresql_hba_extra=[line])
+    assert found == ([line] if bad else [])
+
+
+@pytest.mark.parametrize(
+    ("value", "bad"), [("60s", False), (0, False), ("-1", True), (-1, True), (" -5s", True), ("1min", False)]
+)
+@pytest.mark.parametrize("own", [True, False])
+def test_a_timeout_of_a_role_is_not_below_zero(value, bad, own):
+    settings = {"lock_timeout": value, "work_mem": "8MB", "seq_page_cost": "-1"}
+    given = {
+        "database_role_settings": {"application": {} if own else settings, "backup": {"statement_timeout": "0"}},
+        "database_roles": [{"name": "app", "settings": settings} if own else {"name": "app"}],
+    }
+    found = refused("database/tasks/preflight.yml", "preflight | Refuse timeouts below zero", "__database_negative", **given)
+    assert [item["key"] for item in found] == (["lock_timeout"] if bad else [])
+
+
+@pytest.mark.parametrize(
+    ("argument", "given", "value"),
+    [
+        ("cores", {"tuning_cores": -4}, -4),
+        ("cores", {"tuning_cores": 0}, 2),
+        ("memory_mb", {"tuning_memory_mb": -100}, -100),
+        ("memory_mb", {"tuning_memory_mb": 0}, 4096),
+        ("reserve_size", {"pgbouncer_reserve_pool_size": -5}, -5),
+        ("reserve_size", {"pgbouncer_reserve_pool_size": 0}, 0),
+        ("reserve_size", {"pgbouncer_reserve_pool_size": -1}, "omitted"),
+    ],
+)
+def test_a_negative_number_reaches_the_equation_that_refuses_it(argument, given, value):
+    tasks = yaml.safe_load((ROLES / "tuning/tasks/main.yml").read_text())
+    text = next(task["pg_tuning"][argument] for task in tasks if "pg_tuning" in task)
+    facts = {"processor_vcpus": 2, "memtotal_mb": 4096}
+    assert filled(text, ansible_facts=facts, omit="omitted", **given) == value
+
+
+@pytest.mark.parametrize(
+    ("clients", "files"), [("500", 16384), ("21400", 21600), (None, 16384)], ids=["few", "three hundred processes", "unknown"]
+)
+def test_pgbouncer_may_open_a_file_for_every_client(clients, files):
+    text = yaml.safe_load((ROLES / "pgbouncer/vars/main.yml").read_text())["__pgbouncer_open_files"]
+    known = {"tuning_result": {"settings": {"max_connections": "100"}}} if clients else {}
+    declared = {"max_client_conn": clients} if clients else {}
+    assert int(filled(text, pgbouncer_open_files=16384, __pgbouncer_declared=declared, **known)) == files
