@@ -109,7 +109,7 @@ def _of_use(use: Use, catalog: Catalog) -> Iterable[Candidate]:
     equal = _by_selectivity(table, [*use.equal, *[key for key in use.joins if key in use.equal]])
     joins = _by_selectivity(table, use.joins)
     ranges = list(dict.fromkeys(use.ranges))
-    order = _order(use)
+    order = _order(use.order)
     groups = list(dict.fromkeys(use.group))
     shapes: list[tuple[IndexKey, ...]] = [(key,) for key in (*equal, *joins, *ranges, *use.either)]
     for chosen in (equal[:MOST_KEYS], equal[:1]):
@@ -119,6 +119,7 @@ def _of_use(use: Use, catalog: Catalog) -> Iterable[Candidate]:
         shapes += [(key, *both[:2]) for key in joins]
     shapes += [pair for first, second in combinations(equal[:MOST_KEYS], 2) for pair in ((first, second), (second, first))]
     shapes += [tuple(order), *[(key, other) for key in joins for other in [*ranges, *order[:1], *use.extremes] if other != key]]
+    shapes += [(*equal[:1], *_order(window)) for window in use.windows]
     shapes += [tuple(_by_selectivity(table, keys)) for keys in use.together.values()]
     shapes += [tuple(groups), *[(*groups[:2], key) for key in ranges if groups], *[(*equal[:1], *groups) for _ in (1,) if equal]]
     shapes += [(*ranges[:1], *groups[:2])] if ranges and groups else []
@@ -233,9 +234,9 @@ def index_name(index: IndexDeclaration, *, short: bool = True) -> str:
     return base.encode()[: LONGEST_NAME - len(tail)].decode(errors="ignore") + tail
 
 
-def _order(use: Use) -> list[IndexKey]:
+def _order(places: Iterable[tuple[IndexKey, bool, bool]]) -> list[IndexKey]:
     """Keys that give the rows in the order asked for; all descending is all ascending read backwards."""
-    items = list(dict.fromkeys(use.order))[:MOST_KEYS]
+    items = list(dict.fromkeys(places))[:MOST_KEYS]
     if not items:
         return []
     if all(nulls == down for _, down, nulls in items) and len({down for _, down, _ in items}) == 1:

@@ -35,16 +35,26 @@ class Expressions(ABC):
 
     def sort(self, items: list[Any], aliases: dict[str, Any], positions: list[Any], scope: Scope) -> None:
         """ORDER BY: its leading part, as far as it lies in one table."""
-        leading: Use | None = None
-        broken = False
         for item in items:
-            value = named(item.node, aliases, positions, scope)
             self.value_of(item.node, scope)
+        for use, place in self._leading([(named(item.node, aliases, positions, scope), item) for item in items], scope):
+            use.order.append(place)
+
+    def _window(self, node: Tree, scope: Scope) -> None:
+        """What OVER goes through one after the other: an index in that order saves the sort."""
+        ascending = ast.SortBy(sortby_dir=SortByDir.SORTBY_DEFAULT, sortby_nulls=SortByNulls.SORTBY_NULLS_DEFAULT)
+        items = [(part, ascending) for part in node.partitionClause or ()]
+        found = list(self._leading([*items, *[(item.node, item) for item in node.orderClause or ()]], scope))
+        if found:
+            found[0][0].windows.append(tuple(place for _, place in found))
+
+    def _leading(self, items: list[tuple[Tree, Tree]], scope: Scope) -> Iterator[tuple[Use, tuple[IndexKey, bool, bool]]]:
+        """Of values and their ORDER BY items the first ones, as far as they lie in one table: key, descending, nulls first."""
+        leading: Use | None = None
+        for value, item in items:
             found = self.key(value, scope)
             if found is None or (leading is not None and found[0] is not leading):
-                broken = True
-            if broken or found is None:
-                continue
+                return
             leading = found[0]
             down = item.sortby_dir == SortByDir.SORTBY_DESC
             nulls_first = (
@@ -52,7 +62,7 @@ class Expressions(ABC):
                 if item.sortby_nulls == SortByNulls.SORTBY_NULLS_DEFAULT
                 else item.sortby_nulls == SortByNulls.SORTBY_NULLS_FIRST
             )
-            leading.order.append((found[1], down, nulls_first))
+            yield leading, (found[1], down, nulls_first)
 
     def keyed(self, node: Tree, scope: Scope, place: str) -> None:
         """Note a column or expression in that list of its use."""
@@ -102,6 +112,8 @@ class Expressions(ABC):
         if isinstance(node, ast.SubLink):
             self._sublink(node, scope)
             return
+        if isinstance(node, ast.WindowDef):
+            self._window(node, scope)
         if isinstance(node, ast.FuncCall):
             name = names_of(node.funcname)[-1]
             if name in {"min", "max"} and not node.over:

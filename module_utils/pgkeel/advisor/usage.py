@@ -35,6 +35,8 @@ class Use:
     """Compared in one arm of an OR: worth an index only alone."""
     order: list[tuple[IndexKey, bool, bool]] = field(default_factory=list)
     """Key, descending, nulls first; the leading part of ORDER BY as far as it lies in this table."""
+    windows: list[tuple[tuple[IndexKey, bool, bool], ...]] = field(default_factory=list)
+    """The same of what each OVER goes through."""
     group: list[IndexKey] = field(default_factory=list)
     extremes: list[IndexKey] = field(default_factory=list)
     """Asked for its least or greatest value."""

@@ -245,7 +245,8 @@ def relevant(ready: Ready, by_table: Mapping[tuple[str, str], Sequence[Candidate
     found: dict[str, Candidate] = {}
     foreign: dict[str, Candidate] = {}
     for use in ready.usage.uses:
-        keys = {*use.equal, *use.joins, *use.ranges, *use.either, *use.group, *use.extremes, *[key for key, _, _ in use.order]}
+        sorted_by = [key for places in (use.order, *use.windows) for key, _, _ in places]
+        keys = {*use.equal, *use.joins, *use.ranges, *use.either, *use.group, *use.extremes, *sorted_by}
         for candidate in by_table.get(use.table.id, ()):
             if candidate.index.name in own:
                 found[candidate.index.name] = candidate

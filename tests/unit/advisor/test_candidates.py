@@ -64,6 +64,13 @@ def test_the_order_asked_for() -> None:
     assert btree("buyer", "total desc", "placed") in shapes('SELECT * FROM "Orders" ORDER BY buyer, total DESC, placed')
 
 
+def test_the_order_that_a_window_goes_through() -> None:
+    ranked = 'SELECT * FROM (SELECT *, row_number() OVER {} AS place FROM "Orders"{}) o WHERE place <= $1'
+    assert btree("buyer", "placed desc") in shapes(ranked.format("(PARTITION BY buyer ORDER BY placed DESC)", ""))
+    assert btree("buyer", "placed desc") in shapes(ranked.format("w", " WINDOW w AS (PARTITION BY buyer ORDER BY placed DESC)"))
+    assert btree("placed", "total") in shapes(ranked.format("(ORDER BY placed, total)", ""))
+
+
 def test_the_least_and_the_greatest() -> None:
     assert btree("placed") in shapes('SELECT max(placed) FROM "Orders"')
     assert btree("buyer", "total") in shapes('SELECT COALESCE(min(total), $2) FROM "Orders" WHERE buyer = $1')
