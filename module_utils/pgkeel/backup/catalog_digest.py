@@ -123,11 +123,17 @@ QUERIES: tuple[LiteralString, ...] = (
     SELECT 'statistics', concat_ws('.', nspname, stxname), pg_get_statisticsobjdef(t.oid), pg_get_userbyid(stxowner)
     FROM pg_statistic_ext t JOIN space s ON s.oid = stxnamespace
     """,
+    # Columns by name: a restore counts them anew where one was dropped.
     """
     SELECT 'publication', pubname, pg_get_userbyid(pubowner), puballtables, pubinsert, pubupdate, pubdelete, pubtruncate,
       pubviaroot,
-      ARRAY(SELECT concat_ws(' ', prrelid::regclass, prattrs, pg_get_expr(prqual, prrelid))
-        FROM pg_publication_rel WHERE prpubid = p.oid ORDER BY 1)
+      ARRAY(SELECT concat_ws(' ', prrelid::regclass,
+          (SELECT string_agg(attname::text, ' ' ORDER BY attname) FROM pg_attribute
+             WHERE attrelid = prrelid AND attnum = ANY (prattrs)), pg_get_expr(prqual, prrelid))
+        FROM pg_publication_rel WHERE prpubid = p.oid
+        UNION ALL
+        SELECT concat_ws(' ', 'schema', pnnspid::regnamespace) FROM pg_publication_namespace WHERE pnpubid = p.oid
+        ORDER BY 1)
     FROM pg_publication p
     """,
     """

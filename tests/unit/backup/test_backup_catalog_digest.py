@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import pglast
 import pytest
-from pgkeel.backup.catalog_digest import digest
+from pgkeel.backup.catalog_digest import OWN, QUERIES, ROLES, digest
 
 BEFORE = "CHECK (((c)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying])::text[])))"
 AFTER = "CHECK (((c)::text = ANY (ARRAY[('a'::character varying)::text, ('b'::character varying)::text])))"
@@ -21,3 +22,20 @@ def test_another_meaning_counts(other: str) -> None:
 def test_parts_do_not_run_into_each_other() -> None:
     assert digest(["ab", "c"]) != digest(["a", "bc"])
     assert digest([None]) != digest([])
+
+
+def query(kind: str) -> str:
+    (found,) = [one for one in QUERIES if f"'{kind}'" in one]
+    return found
+
+
+def test_every_query_is_sql() -> None:
+    for one in (*(OWN + query for query in QUERIES), ROLES):
+        pglast.parse_sql(one)
+
+
+def test_a_publication_knows_its_columns_by_name_and_its_schemas() -> None:
+    """A restore counts the columns anew: after DROP COLUMN the same one has another number there."""
+    words = query("publication")
+    assert "prattrs," not in words
+    assert "pg_publication_namespace" in words
