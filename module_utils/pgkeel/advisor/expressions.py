@@ -19,6 +19,8 @@ from .usage import Parameter, Pattern, Usage, Use
 _RANGE_OPERATORS = frozenset({"<", "<=", ">", ">="})
 _PATTERN_OPERATORS = frozenset({"~~", "~~*", "~", "~*"})
 _PATTERN_KINDS = frozenset({A_Expr_Kind.AEXPR_LIKE, A_Expr_Kind.AEXPR_ILIKE})
+_ONE_TEXT = frozenset({"text", "character varying", "varchar"})
+"""Types whose values are stored and compared alike."""
 _SWAPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 
@@ -75,8 +77,11 @@ class Expressions(ABC):
         if isinstance(node, ast.ColumnRef):
             origin, level = scope.find(column_name(node))
             return (origin.use, IndexKey(column=origin.column)) if origin is not None and level == 0 else None
-        if node is None or isinstance(node, ast.TypeCast | ast.A_Const | ast.ParamRef | ast.RowExpr | tuple | list):
-            return None
+        if isinstance(node, ast.TypeCast) and (relabelled := self._relabelled(node, scope)) is not None:
+            return relabelled
+        return None if isinstance(node, ast.RowExpr | tuple | list) else self._expression(node, scope)
+
+    def _expression(self, node: Tree, scope: Scope) -> tuple[Use, IndexKey] | None:
         references = list(nodes(node, ast.ColumnRef))
         if not references or any(True for _ in nodes(node, ast.ParamRef, ast.SubLink, ast.SQLValueFunction)):
             return None
@@ -93,6 +98,15 @@ class Expressions(ABC):
         return (
             (first.use, IndexKey(expression=stripped(node, references, [o.column for o, _ in origins if o]))) if first else None
         )
+
+    def _relabelled(self, node: Tree, scope: Scope) -> tuple[Use, IndexKey] | None:
+        """``name::text`` of a text: the column itself, as PostgreSQL takes it; views are full of these."""
+        found = self.key(node.arg, scope) if isinstance(node.arg, ast.ColumnRef) else None
+        if found is None or node.typeName.typmods or node.typeName.arrayBounds:
+            return None
+        column = found[0].table.columns.get(found[1].column)
+        same = column is not None and column.type in _ONE_TEXT and names_of(node.typeName.names)[-1] in _ONE_TEXT
+        return found if same else None
 
     def value_of(self, node: Tree, scope: Scope) -> None:  # noqa: PLR0912 - one branch a kind of node
         """Note every column that is read and every parameter in an expression; subqueries are walked."""

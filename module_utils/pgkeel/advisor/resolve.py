@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from pglast import ast, parse_sql
 from pglast.enums import SetOperation
@@ -99,7 +99,7 @@ class _Walk(Expressions):
         self.condition(node.havingClause, scope)
         aliases = {target.name: target.val for target in node.targetList or () if target.name}
         positions = [target.val for target in node.targetList or ()]
-        for item in node.groupClause or ():
+        for item in _grouped(node.groupClause or ()):
             self.value_of(item, scope)
             self.keyed(named(item, aliases, positions, scope), scope, "group")
         for item in node.distinctClause or ():
@@ -207,3 +207,14 @@ def _meet(left: Origin | None, right: Origin | None) -> None:
             mine.use.equal.append(IndexKey(column=mine.column))
         else:
             mine.use.join(IndexKey(column=mine.column), other.use)
+
+
+def _grouped(items: Iterable[Tree]) -> Iterator[Tree]:
+    """What is grouped by, those of ROLLUP, CUBE and GROUPING SETS one by one."""
+    for item in items:
+        if isinstance(item, ast.GroupingSet):
+            yield from _grouped(item.content or ())
+        elif isinstance(item, ast.RowExpr):
+            yield from item.args or ()
+        else:
+            yield item

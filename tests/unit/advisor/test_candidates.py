@@ -94,6 +94,24 @@ def test_kinds() -> None:
     assert btree("lower(note)") in shapes('SELECT 1 FROM "Orders" WHERE lower(note) = $1')
 
 
+def test_casts() -> None:
+    assert btree("CAST(placed AS date)") in shapes('SELECT * FROM "Orders" WHERE placed::date = $1')
+    assert btree("CAST(id AS text)") in shapes('SELECT * FROM "Orders" WHERE $1 = id::text')
+    assert btree("CAST(status AS varchar(3))") in shapes('SELECT * FROM "Orders" WHERE status::varchar(3) = $1')
+    named = table("public", "named", column("id"), column("name", "character varying"))
+    catalog = replace(CATALOG, tables={**CATALOG.tables, named.id: named})
+    # As pg_get_viewdef writes it: the index on the column serves.
+    assert btree("name") in shapes("SELECT * FROM named WHERE (name)::text = $1", catalog)
+    assert not any("CAST" in str(shape) for shape in shapes("SELECT * FROM named WHERE (name)::text = $1", catalog))
+
+
+def test_totals_of_totals_are_grouped_by_their_columns() -> None:
+    assert btree("buyer", "status") in shapes('SELECT buyer, status, sum(total) FROM "Orders" GROUP BY ROLLUP (buyer, status)')
+    found = shapes('SELECT buyer, status, sum(total) FROM "Orders" GROUP BY GROUPING SETS ((buyer, status), (1), ())')
+    assert btree("buyer", "status") in found
+    assert not any("(" in key for _, *keys in found for key in keys if isinstance(key, str))
+
+
 def test_patterns() -> None:
     anchored = shapes("SELECT 1 FROM \"Orders\" WHERE note LIKE 'abc%'")
     assert btree("note text_pattern_ops") in anchored
