@@ -47,6 +47,8 @@ def _privileges(acl: LiteralString, kind: LiteralString, owner: LiteralString) -
 
 
 # One row an object: its kind and name, and then whatever makes it what it is. search_path is empty: every name is qualified.
+# Of a restore's own making, and therefore not compared: the order of options (WITH CHECK OPTION comes last), and the foreign keys
+# that one of a partitioned table, or to one, brings along for each partition: their names count in the order of the partitions.
 QUERIES: tuple[LiteralString, ...] = (
     f"""SELECT 'schema', nspname, pg_get_userbyid(nspowner), {_privileges("nspacl", "n", "nspowner")} FROM space""",
     f"""
@@ -54,8 +56,8 @@ QUERIES: tuple[LiteralString, ...] = (
       CASE WHEN relkind IN ('r','p','v','m','f')
            THEN {_privileges("relacl", "r", "relowner")}
            WHEN relkind = 'S' THEN {_privileges("relacl", "s", "relowner")} END,
-      reloptions, relrowsecurity, relforcerowsecurity, relreplident, relispartition,
-      pg_get_expr(relpartbound, oid), CASE WHEN relkind = 'p' THEN pg_get_partkeydef(oid) END,
+      (SELECT array_agg(o ORDER BY o COLLATE "C") FROM unnest(reloptions) o), relrowsecurity, relforcerowsecurity,
+      relreplident, relispartition, pg_get_expr(relpartbound, oid), CASE WHEN relkind = 'p' THEN pg_get_partkeydef(oid) END,
       (SELECT amname FROM pg_am a WHERE a.oid = relam),
       ARRAY(SELECT inhparent::regclass::text FROM pg_inherits i WHERE i.inhrelid = rel.oid ORDER BY inhseqno),
       CASE WHEN relkind IN ('v','m') THEN pg_get_viewdef(oid) END,
@@ -84,6 +86,7 @@ QUERIES: tuple[LiteralString, ...] = (
     SELECT 'constraint', concat_ws('.', rel.nspname, rel.relname, conname), contype, condeferrable, condeferred, convalidated,
       pg_get_constraintdef(k.oid)
     FROM pg_constraint k JOIN rel ON rel.oid = conrelid
+    WHERE contype <> 'f' OR conparentid = 0
     """,
     """
     SELECT 'trigger', concat_ws('.', nspname, relname, tgname), pg_get_triggerdef(t.oid), tgenabled

@@ -39,3 +39,15 @@ def test_a_publication_knows_its_columns_by_name_and_its_schemas() -> None:
     words = query("publication")
     assert "prattrs," not in words
     assert "pg_publication_namespace" in words
+
+
+def test_the_order_of_options_does_not_count() -> None:
+    """A view's WITH CHECK OPTION is restored as the last one, wherever it was."""
+    words = query("relation")
+    assert "\n      reloptions" not in words
+    assert 'array_agg(o ORDER BY o COLLATE "C") FROM unnest(reloptions)' in words
+
+
+def test_foreign_keys_that_another_one_brings_along_are_not_compared() -> None:
+    """pg_dump leaves them out; a restore names them anew, in the order of the partitions' bounds."""
+    assert "contype <> 'f' OR conparentid = 0" in query("constraint")
