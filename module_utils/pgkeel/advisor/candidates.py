@@ -145,12 +145,12 @@ def _others(use: Use, catalog: Catalog, drafts: _Drafts) -> None:
             facts = table.columns.get(key.column)
             if facts is not None and abs(facts.correlation or 0) >= BRIN_CORRELATION and facts.type not in _UNORDERED:
                 drafts.add([key], method="brin")
-    for key in dict.fromkeys([*use.contains, *use.key_exists]):
+    for key in dict.fromkeys([*use.contains, *use.key_exists, *use.fulltext]):
         kind = _type(table, key)
         if kind == "jsonb":
-            drafts.add([replace(key, opclass="jsonb_path_ops" if key in use.contains else "jsonb_ops")], method="gin")
-        elif kind.endswith("[]"):
-            drafts.add([key], method="gin")
+            drafts.add([replace(key, opclass="jsonb_ops" if key in use.key_exists else "jsonb_path_ops")], method="gin")
+        elif kind.endswith(("[]", "range")):
+            drafts.add([key], method="gin" if kind.endswith("[]") else "gist")
     for key in dict.fromkeys(use.fulltext):
         if key.expression or _type(table, key) == "tsvector":
             drafts.add([key], method="gin")

@@ -263,7 +263,7 @@ class Expressions(ABC):
                 (use.ranges if decides else None)
                 if operator in _RANGE_OPERATORS
                 else use.contains
-                if operator in {"@>", "&&"}
+                if operator in {"@>", "&&", "@?"}
                 else use.key_exists
                 if operator in {"?", "?|", "?&"}
                 else use.fulltext

@@ -45,9 +45,11 @@ class Use:
     constants: list[str] = field(default_factory=list)
     """Conditions without any parameter, as SQL: what a partial index may say."""
     contains: list[IndexKey] = field(default_factory=list)
-    """Left of ``@>`` or ``&&``, or asked for a key with ``?``."""
+    """Left of ``@>``, ``&&`` or ``@?``."""
     key_exists: list[IndexKey] = field(default_factory=list)
+    """Asked for a key with ``?``."""
     fulltext: list[IndexKey] = field(default_factory=list)
+    """Left of ``@@``: a text's words, or a document and the path of a condition."""
     patterns: list[Pattern] = field(default_factory=list)
     assigned: set[str] = field(default_factory=set)
     """Columns that an UPDATE sets."""

@@ -56,7 +56,16 @@ _TYPE_VALUES = {
     "tsquery": ("a", "b", "c"),
     "regconfig": ("simple", "simple", "simple"),
     "text[]": ("{a,b}", "{a}", "{b}"),
+    "jsonpath": ('$."id" ? (@ == 1)', '$."id" ? (@ == 2)', '$."id"'),
+    "int4range": ("[1,10)", "[10,100)", "[1,2)"),
+    "int8range": ("[1,10)", "[10,100)", "[1,2)"),
+    "numrange": ("[1,10)", "[10,100)", "[1,2)"),
+    "daterange": ("[2026-01-01,2026-01-08)", "[2025-06-01,2025-07-01)", "[2026-06-01,2026-06-02)"),
+    "tsrange": ("[2026-01-01,2026-01-08)", "[2025-06-01,2025-07-01)", "[2026-06-01,2026-06-02)"),
+    "tstzrange": ("[2026-01-01,2026-01-08)", "[2025-06-01,2025-07-01)", "[2026-06-01,2026-06-02)"),
 }
+_DOCUMENT_ROLES = {"@>": "jsonb", "@?": "jsonpath", "@@": "jsonpath"}
+"""Operators that ask a JSON document, and the type of what they ask with."""
 _TIMES = re.compile(r"^timestamp|^time\b")
 PATTERN_LETTERS = 4
 LONGEST_LIST = 1_000
@@ -137,9 +146,13 @@ def _by_share(facts: ColumnFacts, shares: Sequence[float], frequent: float, at: 
 
 def is_guess(usage: Usage, types: Sequence[str], catalog: Catalog) -> bool:
     """Whether a value had to be made up whose choice decides about the plan: a pattern, or one of an unknown column's."""
-    for number, _ in enumerate(types, 1):
+    for number, kind in enumerate(types, 1):
         parameter = usage.parameters.get(number, Parameter(number))
-        if parameter.role == "like" or (parameter.role in {"=", "<", ">", "any", "@>"} and _facts(parameter, catalog) is None):
+        facts = _facts(parameter, catalog)
+        unknown = facts is None or not (facts.common or facts.bounds)
+        # Of a text's words and of patterns, statistics tell nothing that could be searched for.
+        searched = parameter.role == "like" or (parameter.role == "@@" and kind != "jsonpath")
+        if searched or (unknown and parameter.role in {"=", "<", ">", "any", "@>", "&&", "@?", "@@"}):
             return True
     return False
 
@@ -196,8 +209,8 @@ def _value(  # noqa: PLR0911 - one line a kind of parameter
             return _recent(facts, role, kind, choice, pair) or _range(facts, role, choice, pair)
         if role == "like":
             return _pattern(_typical(facts, choice, 0), choice)
-        if role == "@>" and kind == "jsonb":
-            return _part(_typical(facts, choice, 0))
+        if role in _DOCUMENT_ROLES and kind == _DOCUMENT_ROLES[role]:
+            return _of_document(role, _typical(facts, choice, 0))
         if role == "key":
             return _key(_typical(facts, choice, 0))
         if kind == facts.type or kind in {"text", "integer", "bigint", "numeric"} or role in {"=", ""}:
@@ -257,6 +270,10 @@ def _pattern(text: str, choice: int) -> str:
     return f"%{letters[middle : middle + PATTERN_LETTERS]}%"
 
 
+def _of_document(role: str, document: str) -> str:
+    return _part(document) if role == "@>" else _path(document, asks=role == "@?")
+
+
 def _part(document: str) -> str:
     """One member of a JSON document, as a query would ask for."""
     try:
@@ -267,6 +284,14 @@ def _part(document: str) -> str:
         name = next((name for name, item in value.items() if isinstance(item, str | int | bool)), next(iter(value)))
         return json.dumps({name: value[name]})
     return json.dumps(value[:1]) if isinstance(value, list) else document
+
+
+def _path(document: str, *, asks: bool) -> str:
+    """A path to one member of a JSON document with the value that it has; ``asks`` for what is there, or is a condition."""
+    part = json.loads(_part(document))
+    name, value = next(iter(part.items()), ("id", None)) if isinstance(part, dict) else ("id", None)
+    path, wanted = f"$.{json.dumps(name)}", json.dumps(value if isinstance(value, str | int | float | bool) else None)
+    return f"{path} ? (@ == {wanted})" if asks else f"{path} == {wanted}"
 
 
 def _key(document: str) -> str:

@@ -87,11 +87,20 @@ def test_both_orders_of_two_equalities_so_that_one_can_be_shared() -> None:
 
 def test_kinds() -> None:
     assert ("gin", "body jsonb_path_ops", (), "") in shapes('SELECT 1 FROM "Orders" WHERE body @> $1')
+    assert ("gin", "body jsonb_path_ops", (), "") in shapes('SELECT 1 FROM "Orders" WHERE body @? $1')
+    assert ("gin", "body jsonb_path_ops", (), "") in shapes('SELECT 1 FROM "Orders" WHERE body @@ $1')
     assert ("gin", "body jsonb_ops", (), "") in shapes('SELECT 1 FROM "Orders" WHERE body ? $1')
     assert ("gin", "tags", (), "") in shapes('SELECT 1 FROM "Orders" WHERE tags && $1')
     assert ("brin", "placed", (), "") in shapes('SELECT sum(total) FROM "Orders" WHERE placed > $1')
     assert ("brin", "total", (), "") not in shapes('SELECT 1 FROM "Orders" WHERE total > $1')
     assert btree("lower(note)") in shapes('SELECT 1 FROM "Orders" WHERE lower(note) = $1')
+
+
+def test_spans_overlap_by_gist() -> None:
+    rooms = table("public", "rooms", column("id"), column("during", "tstzrange"))
+    catalog = replace(CATALOG, tables={**CATALOG.tables, rooms.id: rooms})
+    assert ("gist", "during", (), "") in shapes("SELECT id FROM rooms WHERE during && $1", catalog)
+    assert ("gist", "during", (), "") in shapes("SELECT id FROM rooms WHERE $1 <@ during", catalog)
 
 
 def test_casts() -> None:

@@ -12,7 +12,7 @@ from pgkeel.advisor.cures import cure
 from pgkeel.advisor.prepare import _Types
 from pgkeel.advisor.resolve import read_usage
 from pgkeel.advisor.values import SETS, bound, chosen_values, is_guess, sets_of
-from unit.advisor.shop import CATALOG, ORDERS, column
+from unit.advisor.shop import CATALOG, ORDERS, column, table
 
 
 def values(sql: str, types: list[str], choice: int = 0):
@@ -77,6 +77,21 @@ MANY = replace(
     },
 )
 LISTS = replace(CATALOG, tables={**CATALOG.tables, MANY.id: MANY})
+
+
+def test_a_path_asks_for_a_member_that_documents_have() -> None:
+    assert values('SELECT 1 FROM "Orders" WHERE body @? $1', ["jsonpath"]) == ('$."colour" ? (@ == "red")',)
+    assert values('SELECT 1 FROM "Orders" WHERE body @@ $1', ["jsonpath"]) == ('$."colour" == "red"',)
+
+
+def test_what_statistics_do_not_tell_is_a_guess() -> None:
+    rooms = table("public", "rooms", column("id"), column("during", "tstzrange"), column("words", "tsvector", distinct=0))
+    catalog = replace(CATALOG, tables={**CATALOG.tables, rooms.id: rooms})
+    booked = read_usage("SELECT id FROM rooms WHERE during && $1", catalog)
+    assert chosen_values(booked, ["tstzrange"], catalog, 0)[0]
+    assert is_guess(booked, ["tstzrange"], catalog)
+    assert is_guess(read_usage("SELECT id FROM rooms WHERE words @@ to_tsquery($1)", catalog), ["text"], catalog)
+    assert not is_guess(read_usage('SELECT 1 FROM "Orders" WHERE body @? $1', CATALOG), ["jsonpath"], CATALOG)
 
 
 def lists(sql: str, kinds: list[str], rows: float = 0.0) -> list[list[str | None]]:
