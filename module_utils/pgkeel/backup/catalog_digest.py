@@ -47,8 +47,9 @@ def _privileges(acl: LiteralString, kind: LiteralString, owner: LiteralString) -
 
 
 # One row an object: its kind and name, and then whatever makes it what it is. search_path is empty: every name is qualified.
-# Of a restore's own making, and therefore not compared: the order of options (WITH CHECK OPTION comes last), and the foreign keys
-# that one of a partitioned table, or to one, brings along for each partition: their names count in the order of the partitions.
+# Of a restore's own making, and therefore not compared: the order of options (WITH CHECK OPTION comes last), the order of columns
+# in a table that inherits (the parents' come first), and the foreign keys that one of a partitioned table, or to one, brings along
+# for each partition: their names count in the order of the partitions.
 QUERIES: tuple[LiteralString, ...] = (
     f"""SELECT 'schema', nspname, pg_get_userbyid(nspowner), {_privileges("nspacl", "n", "nspowner")} FROM space""",
     f"""
@@ -67,8 +68,9 @@ QUERIES: tuple[LiteralString, ...] = (
     """,
     f"""
     SELECT 'column', concat_ws('.', nspname, relname, attname),
-      row_number() OVER (PARTITION BY rel.oid ORDER BY attnum), format_type(atttypid, atttypmod), attnotnull, attidentity,
-      attgenerated,
+      CASE WHEN relispartition OR NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = rel.oid)
+           THEN row_number() OVER (PARTITION BY rel.oid ORDER BY attnum) END,
+      format_type(atttypid, atttypmod), attnotnull, attidentity, attgenerated,
       (SELECT concat_ws('.', collnamespace::regnamespace::text, collname) FROM pg_collation o WHERE o.oid = attcollation),
       attstorage, attcompression, attoptions, CASE WHEN attacl IS NOT NULL THEN {_privileges("attacl", "c", "relowner")} END,
       (SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef d WHERE d.adrelid = rel.oid AND d.adnum = attnum)

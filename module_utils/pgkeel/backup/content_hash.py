@@ -45,21 +45,27 @@ def row_hash(session: Session, schema: str, name: str) -> sql.Composable:
                t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace AND t.typname = ANY (%(portable)s)
                  OR t.typcategory = 'A'
                    AND e.typnamespace = 'pg_catalog'::pg_catalog.regnamespace AND e.typname = ANY (%(portable)s),
-               coalesce(o.collisdeterministic, true)
+               coalesce(o.collisdeterministic, true),
+               c.inherits
         FROM pg_catalog.pg_attribute a
         JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
         LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
         LEFT JOIN pg_catalog.pg_collation o ON o.oid = a.attcollation
+        CROSS JOIN LATERAL (
+          SELECT NOT relispartition AND EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhrelid = a.attrelid) AS inherits
+          FROM pg_catalog.pg_class WHERE oid = a.attrelid
+        ) c
         WHERE a.attrelid = pg_catalog.format('%%I.%%I', %(schema)s::text, %(name)s::text)::pg_catalog.regclass
           AND a.attnum > 0 AND NOT a.attisdropped
-        ORDER BY a.attnum
+        ORDER BY CASE WHEN c.inherits THEN a.attname END, a.attnum
         """,
         {"portable": list(PORTABLE), "schema": schema, "name": name},
     ).fetchall()
-    if all(portable and exact for _, portable, exact in columns):
+    # A restore puts the columns of the parents first, wherever they are: those of a table that inherits are taken by name.
+    if all(portable and exact and not inherits for _, portable, exact, inherits in columns):
         return sql.SQL("{}.*").format(ALIAS)
     parts = []
-    for column, portable, exact in columns:
+    for column, portable, exact, _ in columns:
         value = sql.SQL("{}.{}").format(ALIAS, sql.Identifier(str(column)))
         if not exact:
             value = sql.SQL('{}::pg_catalog.text COLLATE pg_catalog."C"').format(value)

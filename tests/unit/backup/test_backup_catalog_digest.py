@@ -51,3 +51,8 @@ def test_the_order_of_options_does_not_count() -> None:
 def test_foreign_keys_that_another_one_brings_along_are_not_compared() -> None:
     """pg_dump leaves them out; a restore names them anew, in the order of the partitions' bounds."""
     assert "contype <> 'f' OR conparentid = 0" in query("constraint")
+
+
+def test_columns_of_a_table_that_inherits_have_no_order() -> None:
+    """Those of partitions do: pg_dump writes them out."""
+    assert "relispartition OR NOT EXISTS (SELECT FROM pg_inherits" in query("column")
