@@ -30,9 +30,10 @@ def make_document(
     """Join what the roles found into a JSON-serialisable mapping.
 
     ``postgresql`` has ``unknown`` (why the server could not be asked) alone, or ``creates``, ``settings`` (name, old, new,
-    needs), ``shadowed``, ``access_rules``, ``policy`` and ``restart_now``; ``database`` has ``roles`` (changed ones),
-    ``known_roles``, ``databases`` (new ones), ``indexes`` and ``partitions`` (by database) and either ``lacks`` (by database)
-    or, for a new server, ``declared``; ``pgbouncer`` has ``installs``, ``restarts`` and ``changed``; ``around`` are the facts
+    needs), ``shadowed``, ``access_rules``, ``policy``, ``restart_now`` and ``reloads`` (files are written or loaded, even with no
+    value changed); ``database`` has ``roles`` (changed ones), ``known_roles``, ``databases`` (new ones), ``indexes`` and
+    ``partitions`` (by database) and either ``lacks`` (by database) or, for a new server, ``declared``; ``pgbouncer`` has
+    ``installs``, ``restarts`` and ``changed``; ``around`` are the facts
     of the other roles, as ``make_system`` takes them. Each may be empty where its role did not run.
     """
     system = make_system({**(around or {}), "postgresql": postgresql, "pgbouncer": pgbouncer})
@@ -51,7 +52,7 @@ def make_document(
         "action": "restart"
         if restart_now
         else "reload"
-        if reload or restart or access_rules or system["certificate"] == "make"
+        if reload or restart or access_rules or system["certificate"] == "make" or postgresql.get("reloads")
         else "none",
         "restart_policy": postgresql.get("policy", ""),
         "restart_settings": restart,
@@ -66,7 +67,8 @@ def make_document(
     }
     # What could not be asked is not unchanged.
     parts = ("unknown", "creates_cluster", "access_rules", *COUNTED)
-    plan["empty"] = not any(plan[part] for part in parts) and plan["pgbouncer"] == "none" and not changes_system(system)
+    acts = plan["action"] != "none" or plan["pgbouncer"] != "none"
+    plan["empty"] = not any(plan[part] for part in parts) and not acts and not changes_system(system)
     return plan
 
 
@@ -144,7 +146,8 @@ def headlines(plan: Plan) -> list[str]:
     found += [part for part in ("pgbouncer", "environment", "certificate", "firewall") if plan[part] != "none"]
     found += ["schedule"] if any(plan["schedule"].values()) else []
     found += [f"packages {' '.join(plan['packages'])}"] if plan["packages"] else []
-    return found
+    # A file was written that says the same in other words, or one of an interrupted run was loaded.
+    return found or ([plan["action"]] if plan["action"] != "none" else [])
 
 
 def _arrow(change: Mapping[str, Any]) -> str:

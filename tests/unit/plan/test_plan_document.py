@@ -27,6 +27,7 @@ def test_nothing_is_an_empty_plan():
     [
         (settings(RELOAD), {}, {}),
         (settings(access_rules=True), {}, {}),
+        (settings(reloads=True), {}, {}),
         (settings(creates=True), {}, {}),
         ({"unknown": "The cluster main is down."}, {}, {}),
         ({}, {"roles": ["app"]}, {}),
@@ -62,11 +63,19 @@ def test_what_could_not_be_asked_is_named_and_nothing_is_said_of_a_restart():
         (settings(RELOAD, RESTART), "restart"),
         (settings(RELOAD), "reload"),
         (settings(access_rules=True), "reload"),
+        (settings(reloads=True), "reload"),
+        (settings(RESTART, reloads=True), "restart"),
         (settings(RESTART) | {"restart_now": False, "policy": "never"}, "reload"),
     ],
 )
 def test_the_stronger_action_wins(found, action):
     assert make_document(found, {}, {})["action"] == action
+
+
+def test_a_file_in_other_words_is_loaded_and_said():
+    plan = make_document(settings(reloads=True), {}, {})
+    assert describe(plan, done=False) == ["PostgreSQL reloads; nobody is disconnected."]
+    assert headlines(plan) == ["reload"]
 
 
 @pytest.mark.parametrize(
