@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 from ..errors import PgkeelError
@@ -89,7 +90,8 @@ def check_demand(machine: Machine, demand: Demand, given: Given) -> None:
         "max_db_connections": (given.db_connections, 1),
     }
     for name, (value, minimum) in least.items():
-        if value is not None and value < minimum:
+        # Written so that it holds for what is no number as well: YAML has .nan and .inf.
+        if value is not None and not minimum <= value < inf:
             raise PgkeelError(f"{name} is {value}, and the least is {minimum:g}", "Correct the value; nothing was changed")
     if machine.disk not in DISKS:
         raise PgkeelError(f"The disk is {machine.disk!r}", f"Name one of {', '.join(DISKS)}; nothing was changed")

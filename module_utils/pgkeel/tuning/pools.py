@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from ..errors import PgkeelError
-from .choice import Choice
+from .choice import Choice, clamp
 from .demand import Demand, Given, Machine
 from .processes import Share, check_processes, divide, most_at_one
 
@@ -133,8 +133,18 @@ def explain_pools(pools: Pools, machine: Machine, demand: Demand, given: Given) 
             f"transaction is round trips; a burst of {demand.burst_clients}/s x {mean} needs "
             f"{ceil(demand.burst_clients * demand.transaction_ms / 1000)} (Little); never more than the {demand.clients} clients",
         ),
-        Choice("reserve_pool_size", str(pools.reserve), "half as many again, for clients that have waited reserve_pool_timeout"),
-        Choice("reserve_pool_timeout", "3", "seconds of waiting that say it is no passing peak; below the connect timeout"),
+        Choice(
+            "reserve_pool_size",
+            str(pools.reserve),
+            "half as many again, for clients that have waited reserve_pool_timeout"
+            if given.reserve_size is None
+            else "given by the operator",
+        ),
+        Choice(
+            "reserve_pool_timeout",
+            str(clamp(demand.connect_timeout_s - 1, 1, 3)),
+            f"seconds that say it is no passing peak; 3, or before the connect timeout of {demand.connect_timeout_s} s",
+        ),
         Choice(
             "max_db_connections",
             str(pools.per_database),

@@ -80,6 +80,8 @@ def test_what_the_operator_gave_is_kept_and_the_rest_follows():
         (VPS, Demand((Application("x", 0),)), Given(), "'x' has a pool of 0"),
         (VPS, replace(DEMAND, statement_timeout_s=-1), Given(), "statement_timeout is -1"),
         (VPS, replace(DEMAND, connect_timeout_s=60), Given(), "not below the statement timeout"),
+        (VPS, replace(DEMAND, transaction_ms=float("nan")), Given(), "transaction_ms is nan"),
+        (VPS, replace(DEMAND, transaction_ms=float("inf")), Given(), "transaction_ms is inf"),
         (VPS, replace(DEMAND, transaction_ms=5000), Given(), "longer than the 15 s that a client waits"),
     ],
 )
@@ -132,6 +134,19 @@ def test_whatever_it_gives_fits_together(cores, memory, disk, applications, burs
     assert int(found["max_parallel_workers"]) <= int(found["max_worker_processes"])
     assert mib["min_wal_size"] < mib["max_wal_size"]
     assert int(found["listen_backlog"]) >= burst
+
+
+@pytest.mark.parametrize(("connect", "reserve"), [(5, "3"), (4, "3"), (3, "2"), (2, "1"), (1, "1")])
+def test_the_reserve_helps_before_the_client_gives_up(connect, reserve):
+    assert values(tune(VPS, replace(DEMAND, connect_timeout_s=connect)))["reserve_pool_timeout"] == reserve
+
+
+def test_what_the_operator_gave_is_not_explained_as_reckoned():
+    chosen = Given(max_connections=300, pool_size=20, reserve_size=0, max_clients=2000, db_connections=20)
+    tuning = tune(VPS, DEMAND, chosen)
+    reasons = {choice.name: choice.because for choice in (*tuning.settings, *tuning.pgbouncer)}
+    given_ones = ("max_connections", "default_pool_size", "reserve_pool_size", "max_client_conn", "max_db_connections")
+    assert {name: reasons[name] for name in given_ones} == dict.fromkeys(given_ones, "given by the operator")
 
 
 def test_every_value_has_its_reason_in_one_line():
