@@ -48,8 +48,8 @@ def _privileges(acl: LiteralString, kind: LiteralString, owner: LiteralString) -
 
 # One row an object: its kind and name, and then whatever makes it what it is. search_path is empty: every name is qualified.
 # Of a restore's own making, and therefore not compared: the order of options (WITH CHECK OPTION comes last), the order of columns
-# in a table that inherits (the parents' come first), and the foreign keys that one of a partitioned table, or to one, brings along
-# for each partition: their names count in the order of the partitions.
+# in a table that inherits (the parents' come first), and the foreign keys that one of a partitioned table, or to one, brings
+# along for each partition: their names count in the order of the partitions.
 QUERIES: tuple[LiteralString, ...] = (
     f"""SELECT 'schema', nspname, pg_get_userbyid(nspowner), {_privileges("nspacl", "n", "nspowner")} FROM space""",
     f"""
@@ -156,10 +156,14 @@ QUERIES: tuple[LiteralString, ...] = (
     SELECT 'foreign server', srvname, pg_get_userbyid(srvowner), srvtype, srvversion, fdwname
     FROM pg_foreign_server JOIN pg_foreign_data_wrapper f ON f.oid = srvfdw
     """,
+    # Not those of other sessions' temporary tables, nor of subscriptions, which are not restored; nor of the schema public, whose
+    # comment no dump carries when it is the usual one, and which has another oid where it was made anew.
     """
     SELECT concat_ws(' ', 'comment on', i.type), i.identity, md5(d.description)
     FROM pg_description d, pg_identify_object(d.classoid, d.objoid, d.objsubid) i
-    WHERE d.objoid >= 16384 AND d.classoid <> 'pg_catalog.pg_largeobject'::regclass
+    WHERE d.objoid >= 16384
+      AND d.classoid <> ALL (ARRAY['pg_catalog.pg_largeobject'::regclass, 'pg_catalog.pg_subscription'::regclass]::oid[])
+      AND i.identity !~ '(^| )pg_temp_[0-9]+[.]' AND concat_ws(' ', i.type, i.identity) <> 'schema public'
       AND NOT EXISTS (SELECT FROM member m WHERE m.classid = d.classoid AND m.objid = d.objoid)
       AND NOT EXISTS (SELECT FROM pg_extension e WHERE e.oid = d.objoid)
     """,
