@@ -6,7 +6,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { build } from "esbuild";
 import { getTableColumns, is } from "drizzle-orm";
 import { CasingCache } from "drizzle-orm/casing";
-import { PgTable, getTableConfig } from "drizzle-orm/pg-core";
+import { PgTable, getTableConfig, isPgEnum, isPgSchema, pgSchema } from "drizzle-orm/pg-core";
 import ts from "typescript";
 import { answer, filesUnder, isTypeScript } from "./sources.mjs";
 
@@ -63,10 +63,8 @@ async function load(files, root) {
   new Function("module", "exports", "require", "__filename", "__dirname", code)(
     module, module.exports, requireFor(files[0], missing), files[0], dirname(files[0]),
   );
-  const exported = {};
-  for (const [file, namespace] of Object.entries(module.exports)) {
-    for (const [name, value] of Object.entries(namespace)) exported[`${file}_${name}`] = value;
-  }
+  // A file that hands on what another one declares exports it once more, and drizzle-kit takes that for a second one.
+  const exported = [...new Set(Object.values(module.exports).flatMap(Object.values))];
   const inputs = Object.keys(bundle.metafile.inputs)
     .map((name) => resolve(root, name))
     .filter((name) => files.includes(name) || isTypeScript(name));
@@ -75,10 +73,36 @@ async function load(files, root) {
 
 const qualified = (schema, name) => (schema && schema !== "public" ? `${schema}.${name}` : name);
 
+/** The enum of a column, or of what its array holds. */
+const enumOf = (column) => (column.baseColumn ? enumOf(column.baseColumn) : column.enum);
+
+/**
+ * What is exported, with the enums and schemas that its tables are made of: drizzle-kit's SQL needs them exported, the application,
+ * whose database has them already, does not.
+ */
+function withParts(exported) {
+  const tables = exported.filter((value) => is(value, PgTable));
+  const known = new Set(exported);
+  for (const table of tables) {
+    for (const column of Object.values(getTableColumns(table))) {
+      const found = enumOf(column);
+      if (isPgEnum(found)) known.add(found);
+    }
+  }
+  const present = new Set([...known].filter(isPgSchema).map((one) => one.schemaName));
+  for (const { schema } of [...tables.map(getTableConfig), ...[...known].filter(isPgEnum)]) {
+    if (schema && schema !== "public" && !present.has(schema)) {
+      present.add(schema);
+      known.add(pgSchema(schema));
+    }
+  }
+  return [...known];
+}
+
 function tablesOf(exported, casing) {
   const names = new CasingCache(casing || undefined);
   const tables = new Map();
-  for (const value of Object.values(exported)) {
+  for (const value of exported) {
     if (!is(value, PgTable)) continue;
     const { name, schema } = getTableConfig(value);
     tables.set(qualified(schema, name), Object.entries(getTableColumns(value)).map(([property, column]) => ({
@@ -199,12 +223,13 @@ async function read({ drizzle, casing }) {
   const declaring = all.filter((file) => readFileSync(file, "utf8").includes("drizzle-orm/pg-core"));
   const files = declaring.length > 0 ? declaring : all;
   const root = dirname(files[0]);
-  const { exported, missing, inputs } = await load(files, root);
+  const { exported: loaded, missing, inputs } = await load(files, root);
+  const exported = withParts(loaded);
   const tables = tablesOf(exported, casing);
   if (tables.length === 0) throw new Error("Drizzle sees no exported pgTable in the files");
   const { generateDrizzleJson, generateMigration } = require("drizzle-kit/api");
   const before = generateDrizzleJson({}, undefined, undefined, casing || undefined);
-  const after = generateDrizzleJson(exported, before.id, undefined, casing || undefined);
+  const after = generateDrizzleJson({ ...exported }, before.id, undefined, casing || undefined);
   const sql = await generateMigration(before, after);
   if (!sql.some((statement) => statement.includes("CREATE TABLE"))) throw new Error("drizzle-kit gave no SQL");
   // Roles, policies and views are not compared, and the throwaway database has not the roles that they name.

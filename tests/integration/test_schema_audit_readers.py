@@ -140,3 +140,42 @@ def test_a_default_of_drizzle_that_is_a_bigint_is_read(tmp_path: Path) -> None:
         export const a = pgTable("a", { n: bigint({ mode: "bigint" }).default(9007199254740993n) });
     """
     assert "DEFAULT 9007199254740993" in read(drizzle=written(tmp_path / "schema.ts", text))["drizzle"]["sql"]
+
+
+def test_a_file_that_hands_on_what_another_declares_declares_nothing_twice(tmp_path: Path) -> None:
+    """drizzle-kit ends at the second index of one name."""
+    written(
+        tmp_path / "users.ts",
+        """
+        import { index, pgTable, text } from "drizzle-orm/pg-core";
+        export const users = pgTable("users", { id: text("id") }, (t) => [index("by_id").on(t.id)]);
+        """,
+    )
+    written(
+        tmp_path / "all.ts",
+        """
+        import { pgTable, text } from "drizzle-orm/pg-core";
+        export * from "./users";
+        export { users as people } from "./users";
+        export const posts = pgTable("posts", { id: text("id") });
+        """,
+    )
+    found = read(drizzle=tmp_path)["drizzle"]
+    assert found["sql"].count('CREATE INDEX "by_id"') == 1
+    assert sorted(table["table"] for table in found["tables"]) == ["posts", "users"]
+
+
+def test_enums_and_schemas_of_exported_tables_need_no_export(tmp_path: Path) -> None:
+    """An application that migrates with Prisma runs without; drizzle-kit alone leaves them out of its SQL."""
+    text = """
+        import { pgEnum, pgSchema, pgTable, text } from "drizzle-orm/pg-core";
+        const own = pgSchema("own");
+        const kind = own.enum("kind", ["A"]);
+        const role = pgEnum("role", ["B"]);
+        const unused = pgEnum("unused", ["C"]);
+        export const a = own.table("a", { kind: kind(), roles: role().array() });
+    """
+    found = read(drizzle=written(tmp_path / "schema.ts", text))["drizzle"]["sql"]
+    for made in ('CREATE SCHEMA "own"', 'CREATE TYPE "own"."kind"', 'CREATE TYPE "public"."role"'):
+        assert made in found
+    assert "unused" not in found
