@@ -194,7 +194,15 @@ def read_roles(session: Session) -> dict[str, str]:
 
 
 def _digests(session: Session, query: LiteralString) -> dict[str, str]:
-    return {f"{kind} {name}": digest(parts) for kind, name, *parts in session.execute(query)}
+    found: dict[str, str] = {}
+    # Two share a label where names hold dots: table "b.c" of schema "a", and table "c" of schema "a.b". Both count.
+    shared: dict[str, list[str]] = {}
+    for kind, name, *parts in session.execute(query):
+        label, own = f"{kind} {name}", digest(parts)
+        if label in found:
+            shared.setdefault(label, [found[label]]).append(own)
+        found[label] = own
+    return found | {label: digest(sorted(digests)) for label, digests in shared.items()}
 
 
 def digest(parts: list[Any]) -> str:

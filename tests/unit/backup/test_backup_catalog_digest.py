@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pglast
 import pytest
-from pgkeel.backup.catalog_digest import OWN, QUERIES, ROLES, digest
+from pgkeel.backup.catalog_digest import OWN, QUERIES, ROLES, digest, read_roles
 
 BEFORE = "CHECK (((c)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying])::text[])))"
 AFTER = "CHECK (((c)::text = ANY (ARRAY[('a'::character varying)::text, ('b'::character varying)::text])))"
@@ -62,3 +62,23 @@ def test_columns_of_a_table_that_inherits_have_no_order() -> None:
 def test_comments_on_what_is_not_restored_do_not_count(left_out: str) -> None:
     """Temporary tables LIKE another INCLUDING ALL have its comments; a schema public that was made anew may have one."""
     assert left_out in query("comment on")
+
+
+class Session:
+    """Answers any query with these rows."""
+
+    def __init__(self, *rows: tuple[str, ...]) -> None:
+        self.rows = rows
+
+    def execute(self, _query: str) -> tuple[tuple[str, ...], ...]:
+        return self.rows
+
+
+def test_two_objects_that_share_a_label_both_count_in_any_order() -> None:
+    """Schema a, table b.c and schema a.b, table c: which comes last is chance."""
+    one, other, third = ("relation", "a.b.c", "r"), ("relation", "a.b.c", "v"), ("relation", "a.b.c", "f")
+    found = read_roles(Session(one, other))  # type: ignore[arg-type]
+    assert found == read_roles(Session(other, one))  # type: ignore[arg-type]
+    assert found != read_roles(Session(third, other))  # type: ignore[arg-type]
+    assert found != read_roles(Session(other))  # type: ignore[arg-type]
+    assert read_roles(Session(one)) == {"relation a.b.c": digest(["r"])}  # type: ignore[arg-type]
