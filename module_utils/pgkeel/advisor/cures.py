@@ -101,7 +101,7 @@ def unwrapped(statement: Tree) -> Tree:
         statement = statement.query
     if isinstance(statement, ast.SelectStmt):
         return statement if statement.intoClause is None else None
-    return statement if isinstance(statement, ast.UpdateStmt | ast.DeleteStmt | ast.InsertStmt) else None
+    return statement if isinstance(statement, ast.UpdateStmt | ast.DeleteStmt | ast.InsertStmt | ast.MergeStmt) else None
 
 
 def _cast_after_types(sql: str) -> tuple[str, bool]:

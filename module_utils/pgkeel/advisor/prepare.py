@@ -26,6 +26,7 @@ _HARMLESS = frozenset({"random", "gen_random_uuid", "clock_timestamp", "timeofda
 _UNDEFINED = frozenset({"42P01", "3F000"})
 _UNTYPED = "42P18"
 MOST_CASTS = 8
+INSERTS = "inserts rows that it looks up nowhere: no index makes that faster"
 AMBIGUOUS = "about a table whose name is in several schemas, and the statement does not say which"
 PARTITIONED = "about a partitioned table: no index of it is advised, as none can be built there without blocking in one step"
 
@@ -132,7 +133,7 @@ def _cured(statement: Statement, catalog: Catalog) -> tuple[Cured, Usage, Catalo
     except RecursionError:
         return "nested too deep"
     if not usage.uses:
-        return "about no table of the application"
+        return INSERTS if usage.kind == "insert" else "about no table of the application"
     return cured, usage, known
 
 

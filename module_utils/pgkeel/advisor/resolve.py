@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from pglast import ast, parse_sql
-from pglast.enums import SetOperation
+from pglast.enums import CmdType, SetOperation
 from pglast.error import Error as ParseFailure
 
 from ..postgres.index_declaration import IndexKey
@@ -46,6 +46,10 @@ class _Walk(Expressions):
             self.usage.reads_only = False
             self.usage.kind = {"UpdateStmt": "update", "DeleteStmt": "delete", "InsertStmt": "insert"}[type(node).__name__]
             self.write(node, outer, dict(ctes or {}))
+        elif isinstance(node, ast.MergeStmt):
+            self.usage.reads_only = False
+            self.usage.kind = "merge"
+            self.merge(node, outer, dict(ctes or {}))
         else:
             self.usage.reads_only = False
             self.usage.kind = "other"
@@ -55,21 +59,46 @@ class _Walk(Expressions):
         ctes = self.with_clause(node, outer, ctes)
         scope = Scope(outer)
         if not isinstance(node, ast.InsertStmt):
-            self.from_item(node.relation, scope, ctes)
-            target = next(iter(scope.sources.values()), None)
-            if target is not None and target.use is not None:
-                target.use.needed = None
+            target = self.target(node.relation, scope)
             for item in (node.fromClause if isinstance(node, ast.UpdateStmt) else node.usingClause) or ():
                 self.from_item(item, scope, ctes)
             self.condition(node.whereClause, scope)
-            for assigned in (node.targetList if isinstance(node, ast.UpdateStmt) else None) or ():
-                if target is not None and target.use is not None and assigned.name:
-                    target.use.assigned.add(assigned.name)
-                self.value_of(assigned.val, scope)
-        elif isinstance(node.selectStmt, ast.SelectStmt):
-            self.select(node.selectStmt, outer, ctes, top=True)
-        for returned in getattr(node, "returningList", None) or ():
+            self.assign(target, node.targetList if isinstance(node, ast.UpdateStmt) else None, scope)
+        else:
+            if isinstance(node.selectStmt, ast.SelectStmt):
+                self.select(node.selectStmt, outer, ctes, top=True)
+            if node.onConflictClause and node.onConflictClause.targetList:
+                # The row in the way is found by its unique index; what is set of it costs the other indexes.
+                self.assign(self.target(node.relation, scope), node.onConflictClause.targetList, scope)
+        for returned in _returned(node):
             self.value_of(returned.val, scope)
+
+    def merge(self, node: Tree, outer: Scope | None, ctes: dict[str, Source]) -> None:
+        ctes = self.with_clause(node, outer, ctes)
+        scope = Scope(outer)
+        target = self.target(node.relation, scope)
+        self.from_item(node.sourceRelation, scope, ctes)
+        self.condition(node.joinCondition, scope)
+        for clause in node.mergeWhenClauses or ():
+            self.value_of(clause.condition, scope)
+            self.assign(target if clause.commandType == CmdType.CMD_UPDATE else None, clause.targetList, scope)
+            self.value_of(clause.values, scope)
+        for returned in _returned(node):
+            self.value_of(returned.val, scope)
+
+    def target(self, relation: Tree, scope: Scope) -> Use | None:
+        """The table that is written, all of whose columns are read."""
+        self.from_item(relation, scope, {})  # never what WITH defines
+        use = next(iter(scope.sources.values())).use
+        if use is not None:
+            use.needed = None
+        return use
+
+    def assign(self, use: Use | None, targets: Tree, scope: Scope) -> None:
+        for assigned in targets or ():
+            if use is not None and assigned.name:
+                use.assigned.add(assigned.name)
+            self.value_of(assigned.val, scope)
 
     def with_clause(self, node: Tree, outer: Scope | None, ctes: dict[str, Source]) -> dict[str, Source]:
         clause = node.withClause
@@ -195,6 +224,12 @@ class _Walk(Expressions):
         if found is None and item.schemaname not in {"pg_catalog", "information_schema"}:
             self.usage.unknown.add(f"{item.schemaname}.{item.relname}" if item.schemaname else item.relname)
         return Source()
+
+
+def _returned(node: Tree) -> Tree:
+    """What RETURNING gives: pglast 8 has it in a clause of its own, earlier ones in a list."""
+    clause = getattr(node, "returningClause", None)
+    return (clause.exprs if clause else getattr(node, "returningList", None)) or ()
 
 
 def _meet(left: Origin | None, right: Origin | None) -> None:

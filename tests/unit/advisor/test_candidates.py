@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pgkeel.advisor.candidates import Candidate, candidates_of, index_name, merged
+from pgkeel.advisor.cures import cure
 from pgkeel.advisor.facts import Catalog, IndexFacts
 from pgkeel.advisor.resolve import read_usage
 from pgkeel.postgres.index_declaration import IndexDeclaration, IndexKey
@@ -119,6 +120,32 @@ def test_totals_of_totals_are_grouped_by_their_columns() -> None:
     found = shapes('SELECT buyer, status, sum(total) FROM "Orders" GROUP BY GROUPING SETS ((buyer, status), (1), ())')
     assert btree("buyer", "status") in found
     assert not any("(" in key for _, *keys in found for key in keys if isinstance(key, str))
+
+
+MERGE = """
+MERGE INTO lines l USING (SELECT id, buyer FROM "Orders" WHERE status = $1) o ON l.order_id = o.id
+  WHEN MATCHED AND l.amount < $2 THEN UPDATE SET item = o.buyer
+  WHEN NOT MATCHED THEN INSERT (order_id, item) VALUES (o.id, o.buyer)
+"""
+
+
+def test_merge() -> None:
+    cured = cure(MERGE)
+    assert cured is not None
+    assert {btree("order_id"), btree("status"), btree("status", include=("buyer", "id"))} <= shapes(cured.sql)
+    usage = read_usage(cured.sql, CATALOG)
+    assert [(use.table.name, use.assigned) for use in usage.uses] == [("lines", {"item"}), ("Orders", set())]
+    assert (usage.kind, usage.reads_only) == ("merge", False)
+
+
+def test_what_a_write_returns_is_read() -> None:
+    usage = read_usage('DELETE FROM "Orders" o USING lines l WHERE l.order_id = o.id RETURNING l.amount', CATALOG)
+    assert usage.uses[1].needed == {"order_id", "amount"}
+
+
+def test_what_an_upsert_sets_is_written() -> None:
+    usage = read_usage("INSERT INTO lines (order_id) VALUES ($1) ON CONFLICT (order_id) DO UPDATE SET item = $2", CATALOG)
+    assert [(use.table.name, use.assigned, use.equal) for use in usage.uses] == [("lines", {"item"}, [])]
 
 
 def test_patterns() -> None:
