@@ -296,6 +296,11 @@ def _sort(
             raise PgkeelError("shared_preload_libraries is among the settings", "Give the libraries as a list, to be merged")
         if name in texts:
             raise PgkeelError(f"The setting {given} is given twice, in different spelling", "Keep one of them")
+        if not isinstance(value, str | int | float):
+            raise PgkeelError(
+                f"The setting {given} is given as {type(value).__name__}, and takes one text or number",
+                "Write a list as one text, with commas; nothing was changed",
+            )
         texts[name] = text_of(value)
         setting = server.settings.get(name)
         if setting is None or setting.placeholder:

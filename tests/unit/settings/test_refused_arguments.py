@@ -60,6 +60,22 @@ def test_nobody_is_trusted_over_tcp_and_md5_is_gone(line, bad):
 
 
 @pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ({"port": 5433}, ["port"]),
+        ({"Port": "5432", "work_mem": "8MB"}, []),
+        ({"unix_socket_directories": "/tmp"}, ["unix_socket_directories"]),
+        ({"unix_socket_directories": "/tmp, /run/postgresql"}, []),
+        ({}, []),
+    ],
+)
+def test_the_server_stays_where_pgkeel_looks_for_it(settings, names):
+    name = "validate | Refuse settings that would move the server away from under pgkeel"
+    given = {"postgresql_settings": settings, "postgresql_port": 5432}
+    assert refused("postgresql/tasks/validate.yml", name, "__postgresql_moved", **given) == names
+
+
+@pytest.mark.parametrize(
     ("value", "bad"), [("60s", False), (0, False), ("-1", True), (-1, True), (" -5s", True), ("1min", False)]
 )
 @pytest.mark.parametrize("own", [True, False])

@@ -61,6 +61,12 @@ def test_one_setting_in_two_spellings_is_refused(tmp_path):
         plan(a_server(tmp_path), {"timezone": "UTC", "TimeZone": "UTC"})
 
 
+@pytest.mark.parametrize("value", [["localhost", "192.0.2.1"], {"a": 1}, None])
+def test_what_is_no_text_is_refused(tmp_path, value):
+    with pytest.raises(PgkeelError, match=r"TimeZone is given as .*nothing was changed"):
+        plan(a_server(tmp_path), {"TimeZone": value})
+
+
 def test_preloading_among_the_settings_is_refused(tmp_path):
     with pytest.raises(PgkeelError, match="as a list"):
         plan(a_server(tmp_path), {"shared_preload_libraries": ""})
