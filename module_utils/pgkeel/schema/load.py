@@ -44,8 +44,8 @@ _FOREIGN_KEY = re.compile(
     r'^ALTER TABLE (?:"(?P<schema>[^"]+)"\.)?"(?P<table>[^"]+)" ADD CONSTRAINT "[^"]+" FOREIGN KEY \((?P<columns>[^)]*)\)',
     re.DOTALL,
 )
-# drizzle-kit quotes the type of a customType that it does not know, length and all: `"bits" "varbit(16)"`.
-_QUOTED_TYPE = re.compile(r'(?<=" )"([a-z][\w ]*\([\w, ]+\))"')
+# drizzle-kit quotes the type of a customType that it does not know, length, schema and capitals too: `"bits" "varbit(16)"`.
+_QUOTED_TYPE = re.compile(r'^(?P<column>\t"[^"]+" )"(?P<type>[A-Za-z][\w. ]*(?:\([\w, ]+\))?[\w ]*)"', re.MULTILINE)
 # Codes of a foreign key that does not fit: datatype_mismatch, invalid_foreign_key, undefined_table, undefined_column.
 _UNFIT = {"42804", "42830", "42P01", "42703"}
 
@@ -111,9 +111,17 @@ def with_client(schema: Schema, tables: Mapping[str, Mapping[str, ClientColumn]]
 
 def statements_of(declared: DeclaredTables) -> list[str]:
     """The scripts of a side: foreign keys apart, so that one that does not fit is a finding and not the end."""
-    lines = _QUOTED_TYPE.sub(r"\1", declared.sql).splitlines()
+    text = _QUOTED_TYPE.sub(lambda found: found["column"] + _type(found["type"], declared.sql), declared.sql)
+    # Not splitlines(): a default may hold other line ends.
+    lines = text.split("\n")
     keys = [line for line in lines if _FOREIGN_KEY.match(line)]
     return ["\n".join(line for line in lines if line not in keys), *keys]
+
+
+def _type(name: str, script: str) -> str:
+    """Without the quotes that make it a name which PostgreSQL does not have; with them where the schema may have it."""
+    own = f'"{name}" AS ENUM' in script
+    return name if not own and (re.search(r"[(. ]", name) or name.isupper()) else f'"{name}"'
 
 
 def _create_extensions(session: psycopg.Connection[TupleRow]) -> None:
