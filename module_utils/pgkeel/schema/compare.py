@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TypeVar
 
+from .defaults import value
 from .difference import NOTHING, Difference, Kind, Side
 from .model import Column, ForeignKey, Index, Schema, Table
 
@@ -187,6 +188,9 @@ def _nullable(column: Column) -> str:
 
 def _default(sides: Comparison, table: str, expected: Column, actual: Column) -> Iterator[Difference]:
     say = _said_default
+    # That the same value is written in another form follows from the type.
+    if expected.type != actual.type and expected.default and value(*_typed(expected)) == value(*_typed(actual)):
+        actual = replace(actual, default=expected.default)
     if expected.client == BY_DATABASE and sides.truth is Side.PRISMA:
         differs = not actual.default and not actual.client
         urgent = differs and sides.wrong is Side.LIVE and not actual.nullable
@@ -201,6 +205,10 @@ def _default(sides: Comparison, table: str, expected: Column, actual: Column) ->
         urgent = differs and not expected.default and not expected.nullable and not stale
     if differs:
         yield sides.difference(Kind.DEFAULT, table, expected.name, say(expected), say(actual), urgent=urgent)
+
+
+def _typed(column: Column) -> tuple[str, str]:
+    return column.default, column.type
 
 
 def _misses(expected: Column, actual: Column) -> bool:

@@ -37,6 +37,20 @@ def normalise(expression: str | None, column_type: str, identity: str = "") -> s
     return _constant(text, column_type)
 
 
+def value(default: str, column_type: str) -> str:
+    """The value of a normalised default without the form that its type gives it: ``'1'`` of a text is the ``1`` of an integer."""
+    if column_type.endswith("[]") and default == "'{}'":
+        return "[]"
+    literal = _STRING.fullmatch(default)
+    plain = literal[1] if literal else default
+    if (number := _number(plain)) is not None:
+        return number
+    try:
+        return json.dumps(json.loads(plain), sort_keys=True)
+    except ValueError:
+        return plain
+
+
 def _constant(text: str, column_type: str) -> str:
     literal = _STRING.fullmatch(text)
     value = literal[1].replace("''", "'") if literal else text

@@ -55,6 +55,36 @@ def test_an_enum_by_another_name_is_one_difference():
     assert found(actual) == {(Kind.MISSING_ENUM, "", "Role")}
 
 
+@pytest.mark.parametrize(
+    ("expected", "actual"),
+    [
+        (("integer", "1"), ("text", "'1'")),
+        (("text", "'0.50'"), ("numeric(4,2)", "0.5")),
+        (("boolean", "true"), ("text", "'true'")),
+        (("jsonb", '{"a": 1}'), ("text", "'{\"a\":1}'")),
+        (("text[]", "'{}'"), ("jsonb", "[]")),
+    ],
+)
+def test_a_default_in_the_form_of_another_type_follows_from_the_type(expected, actual):
+    sides = [
+        with_table(POST, columns={**POST.columns, "n": Column("n", kind, False, default)}) for kind, default in (expected, actual)
+    ]
+    assert found(sides[1], expected=sides[0]) == {(Kind.TYPE, "Post", "n")}
+    assert found(sides[1], Side.LIVE, expected=sides[0]) == {(Kind.TYPE, "Post", "n")}
+
+
+@pytest.mark.parametrize("default", ["", "'2'", "now()"])
+def test_another_default_of_another_type_is_a_difference_of_its_own(default):
+    columns = {"n": Column("n", "integer", False, "1")}
+    other = {"n": Column("n", "text", False, default)}
+    assert found(
+        with_table(POST, columns={**POST.columns, **other}), expected=with_table(POST, columns={**POST.columns, **columns})
+    ) == {
+        (Kind.TYPE, "Post", "n"),
+        (Kind.DEFAULT, "Post", "n"),
+    }
+
+
 def test_the_order_of_an_enum_matters_in_a_database_alone():
     actual = Schema(TRUTH.tables, {"Role": ("B", "A")})
     assert found(actual) == set()
