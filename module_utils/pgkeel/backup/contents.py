@@ -166,6 +166,9 @@ def read_contents(session: Session, sequences: tuple[Sequence, ...] | None = Non
 
     The session must have gone through ``fix_output``. ``sequences`` are taken as they are when they were read earlier.
     """
+    # Before the rows, which may take hours: PostgreSQL tells definitions as they are now, whatever the snapshot, and pg_dump asks for
+    # them in its first seconds. A function or view that somebody replaces meanwhile would be another than the one dumped.
+    catalog = read_catalog(session)
     tables = tuple(read_table(session, *table, hashed=hashed) for table in list_tables(session))
     views = session.execute(
         """
@@ -200,13 +203,13 @@ def read_contents(session: Session, sequences: tuple[Sequence, ...] | None = Non
         collations=read_collations(session),
         large_objects=objects,
         large_objects_hash=objects_hash,
-        catalog=read_catalog(session),
+        catalog=catalog,
         unvalidated_constraints=tuple(str(name) for (name,) in constraints),
     )
 
 
 def read_collations(session: Session) -> dict[str, str]:
-    """The versions that sorting depends on: of the database, and of collations that columns use."""
+    """The versions that sorting depends on: of the database, and of collations that columns use which a restore has too."""
     rows = session.execute(
         """
         SELECT 'database', pg_catalog.pg_database_collation_actual_version(oid)
@@ -215,7 +218,12 @@ def read_collations(session: Session) -> dict[str, str]:
         SELECT pg_catalog.format('%I.%I', n.nspname, o.collname), pg_catalog.pg_collation_actual_version(o.oid)
         FROM pg_catalog.pg_collation o
         JOIN pg_catalog.pg_namespace n ON n.oid = o.collnamespace
-        WHERE o.oid IN (SELECT attcollation FROM pg_catalog.pg_attribute WHERE attrelid >= 16384)
+        WHERE o.oid IN (
+          SELECT a.attcollation
+          FROM pg_catalog.pg_attribute a
+          JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+          WHERE a.attrelid >= 16384 AND NOT a.attisdropped AND c.relpersistence <> 't'
+        )
         """
     )
     return {str(name): str(version) for name, version in rows if version is not None}
