@@ -7,6 +7,8 @@ from .check import Check, Verdict
 from .contents import Contents, Sequence
 
 MOST_NAMED = 20
+# A new database has them; production may have dropped them, which no dump can tell.
+BORN_WITH = frozenset({"schema public", "plpgsql"})
 
 
 def compare(expected: Contents, found: Contents) -> list[Check]:
@@ -83,7 +85,7 @@ def compare_catalog(expected: Contents, found: Contents) -> Check:
         f"{label} is in the copy but not in the manifest"
         for label in found.catalog
         # A role may be created between the snapshot and the moment at which roles are read.
-        if label not in expected.catalog and not label.startswith("role ")
+        if label not in expected.catalog and not label.startswith("role ") and label not in BORN_WITH
     ]
     return _verdict("definitions, owners, privileges", problems, f"{len(expected.catalog)} objects, as expected")
 
@@ -138,7 +140,7 @@ def _behind(expected: Sequence, copy: Sequence) -> bool:
 def compare_extensions(expected: Contents, found: Contents) -> Check:
     """The same extensions in the same versions."""
     problems = []
-    for name in sorted(expected.extensions.keys() | found.extensions.keys()):
+    for name in sorted(expected.extensions.keys() | (found.extensions.keys() - BORN_WITH)):
         wanted, there = expected.extensions.get(name), found.extensions.get(name)
         if there is None:
             problems.append(f"{name} is missing")

@@ -152,3 +152,13 @@ def test_another_collation_version_and_rows_that_were_only_counted_verify_nothin
         dataclasses.replace(A, tables=(TableContent("public", "a", 3, ""), A.tables[1])),
     ):
         assert overall(compare(A, copy)) is Verdict.COULD_NOT_VERIFY
+
+
+def test_what_a_new_database_has_and_production_dropped_is_no_difference() -> None:
+    """DROP SCHEMA public: a dump cannot tell it, and a restore into a new database finds the schema there."""
+    born = dataclasses.replace(A, catalog={**A.catalog, "schema public": "dd"}, extensions={**A.extensions, "plpgsql": "1.0"})
+    assert {check.verdict for check in compare(A, born)} == {Verdict.PASS}
+    lost = [check.name for check in compare(born, A) if check.verdict is Verdict.FAIL]
+    assert lost == ["definitions, owners, privileges", "extensions"]
+    other = dataclasses.replace(born, catalog={**born.catalog, "schema public": "ee"})
+    assert [check.name for check in compare(born, other) if check.verdict is Verdict.FAIL] == ["definitions, owners, privileges"]
