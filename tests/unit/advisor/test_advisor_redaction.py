@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pgkeel.advisor.redaction import redact, understand
 from pgkeel.advisor.tree import column_name, nodes
+from pgkeel.audit.redaction import strip_literals
 from pglast import ast
 
 SECRET = "hunter2"
@@ -71,6 +72,20 @@ def test_none_survives_where_the_text_was_cut(template, around, length):
     shown = redact(template.replace("{}", literal)[:length])
     # A bare word of SET that is cut before its value has none, and one that is cut within it shows no more than the cut left.
     assert SECRET not in shown
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        "/* a /* b */ hunter2 */ SELECT 'x",
+        "/* a /* b */ hunter2 SELECT 'x",
+        "SELECT E'a'\n  'b\\'hunter2' FROM t WHERE a = 'x",
+        "SELECT E'it\\'s hunter2\\",
+    ],
+)
+def test_comments_within_comments_and_strings_in_pieces_hold_nothing_back(cut):
+    assert SECRET not in redact(cut)
+    assert SECRET not in strip_literals(cut)
 
 
 @given(st.integers(10**6, 10**30), st.sampled_from(["{}", "-{}", "{}.5", "{}e3", "0x{}", "({})::bigint"]))
