@@ -28,6 +28,9 @@ OUTPUT = {
     "bytea_output": "hex",
     "xmloption": "content",
     "lc_monetary": "C",
+    # How definitions are written. A database's own settings, where production has such, are no part of the copy.
+    "standard_conforming_strings": "on",
+    "quote_all_identifiers": "off",
 }
 
 

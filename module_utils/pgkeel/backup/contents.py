@@ -166,8 +166,8 @@ def read_contents(session: Session, sequences: tuple[Sequence, ...] | None = Non
 
     The session must have gone through ``fix_output``. ``sequences`` are taken as they are when they were read earlier.
     """
-    # Before the rows, which may take hours: PostgreSQL tells definitions as they are now, whatever the snapshot, and pg_dump asks for
-    # them in its first seconds. A function or view that somebody replaces meanwhile would be another than the one dumped.
+    # Before the rows, which may take hours: PostgreSQL tells definitions as they are now, whatever the snapshot, and pg_dump asks
+    # for them in its first seconds. A function or view that somebody replaces meanwhile would be another than the one dumped.
     catalog = read_catalog(session)
     tables = tuple(read_table(session, *table, hashed=hashed) for table in list_tables(session))
     views = session.execute(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pgkeel.backup.content_hash import row_hash
+from pgkeel.backup.content_hash import OUTPUT, row_hash
 
 
 class Session:
@@ -43,3 +43,11 @@ def test_columns_of_a_table_that_inherits_come_by_name() -> None:
     session = Session([])
     row_hash(session, "public", "t")  # type: ignore[arg-type]
     assert "ORDER BY CASE WHEN c.inherits THEN a.attname END, a.attnum" in session.query
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("standard_conforming_strings", "on"), ("quote_all_identifiers", "off"), ("search_path", "")]
+)
+def test_definitions_are_written_in_one_way(setting: str, value: str) -> None:
+    """ALTER DATABASE SET holds in production and not in the copy; backslashes and quotes would differ."""
+    assert OUTPUT[setting] == value
