@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
+import psycopg
 import pytest
 from pgkeel.backup import control
+from pgkeel.backup.contents import TableContent
 from pgkeel.backup.control import refusals
 from pgkeel.backup.drill_request import DrillRequest
 from pgkeel.backup.drill_result import DrillResult, check_budgets
@@ -48,3 +53,62 @@ def test_budgets(tmp_path, rto: float, rpo: float, verdicts: list[str]) -> None:
     )
     result = DrillResult(rto_seconds=60.0, rpo_seconds=3600.0)
     assert [check.verdict.value for check in check_budgets(result, request)] == verdicts
+
+
+LOG = TableContent("public", "log", 3, "7")
+
+
+class Session:
+    """A copy whose table has one row less after a DELETE, unless that is refused or finds none."""
+
+    def __init__(self, deleted: int = 1, refusal: psycopg.Error | None = None) -> None:
+        self.rowcount, self.refusal = deleted, refusal
+        self.asked: list[str] = []
+
+    @contextmanager
+    def transaction(self, *, force_rollback: bool) -> Iterator[None]:
+        assert force_rollback
+        yield
+
+    def execute(self, query: Any) -> Session:
+        self.asked.append(query if isinstance(query, str) else query.as_string(None))
+        if self.refusal is not None and "DELETE" in self.asked[-1]:
+            raise self.refusal
+        return self
+
+
+@pytest.fixture
+def less(monkeypatch: pytest.MonkeyPatch) -> TableContent:
+    monkeypatch.setattr(control, "row_hash", lambda *_: psycopg.sql.SQL('"the row".*'))
+    monkeypatch.setattr(control, "read_table", lambda *_: TableContent("public", "log", 2, "5"))
+    return TableContent("public", "log", 2, "5")
+
+
+def test_a_row_whose_hash_is_nothing_is_not_the_one_deleted(less: TableContent) -> None:
+    """Of a row without columns, or of nulls alone, it is 0: without it the sum stays what it was, and that is no one's fault."""
+    session = Session()
+    assert control._without_a_row(session, LOG) == less  # type: ignore[arg-type]
+    assert 'pg_catalog.hash_record_extended("the row".*, 0) <> 0' in session.asked[-1]
+    assert control._without_a_row(Session(deleted=0), LOG) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("less")
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        psycopg.errors.RaiseException("the log is for ever"),
+        psycopg.errors.UndefinedTable("what an ALWAYS trigger writes to is not in the search_path"),
+        psycopg.errors.ObjectNotInPrerequisiteState("no replica identity"),
+        psycopg.errors.InvalidColumnReference("row filter"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_table_of_which_nothing_can_be_deleted_is_passed_over(refusal: psycopg.Error) -> None:
+    assert control._without_a_row(Session(refusal=refusal), LOG) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("less")
+@pytest.mark.parametrize("trouble", [psycopg.errors.DiskFull("full"), psycopg.InterfaceError("the connection is closed")])
+def test_trouble_of_the_server_is_told(trouble: psycopg.Error) -> None:
+    with pytest.raises(type(trouble)):
+        control._without_a_row(Session(refusal=trouble), LOG)  # type: ignore[arg-type]
