@@ -22,7 +22,12 @@ from ..audit.redaction import strip_literals
 _LITERALS = frozenset({"SCONST", "USCONST", "BCONST", "XCONST", "ICONST", "FCONST"})
 _COMMENTS = frozenset({"SQL_COMMENT", "C_COMMENT"})
 _TABLE_STATEMENTS = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
-_ASSIGNMENTS = (ast.VariableSetStmt, ast.AlterSystemStmt, ast.AlterRoleSetStmt, ast.AlterDatabaseSetStmt)
+_WRAPPERS = (ast.ExplainStmt, ast.PrepareStmt, ast.CopyStmt, ast.DeclareCursorStmt, ast.CreateTableAsStmt, ast.RuleStmt)
+_ZONE = ("TIME", "ZONE")
+_PRECISE = frozenset({"CURRENT_TIME", "CURRENT_TIMESTAMP", "LOCALTIME", "LOCALTIMESTAMP", "FLOAT_P"})
+"""Words after which an integer in brackets is a number of digits."""
+MOST_COLUMNS = 1664
+"""That an answer can have: a larger integer is no place in it."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,11 @@ class Understood:
     """Of the redacted statement; None where that cannot be parsed."""
     relations: frozenset[tuple[str, str]] = frozenset()
     """Schema (empty where not written) and name of each relation, without those that WITH defines."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether it would do so, and cannot be parsed any more without its literals."""
+        return self.tree is None and self.kind in {one.__name__ for one in _TABLE_STATEMENTS}
 
     @property
     def reads_or_writes_rows(self) -> bool:
@@ -113,7 +123,9 @@ def _redacted(text: str, root: Any) -> tuple[str, bool]:  # noqa: ANN401 - pglas
     )
     pieces: list[str] = []
     end = 0
-    for token in tokens:
+    sets = setting = False
+    assigns = not isinstance(root, (*_TABLE_STATEMENTS, *_WRAPPERS))
+    for place, token in enumerate(tokens):
         if text[end : token.start].strip():
             return strip_literals(text), False  # the scanner passed over something: trust it with nothing
         if (token.start > end or token.name in _COMMENTS) and pieces and pieces[-1] != " ":
@@ -121,19 +133,22 @@ def _redacted(text: str, root: Any) -> tuple[str, bool]:  # noqa: ANN401 - pglas
         end = token.end + 1
         if token.name in _COMMENTS:
             continue
-        if token.name in _LITERALS and token.start not in kept:
+        digits = place > 1 and tokens[place - 1].name == "ASCII_40" and tokens[place - 2].name in _PRECISE
+        if token.name in _LITERALS and token.start not in kept and not digits:
             pieces.append(f"${next_parameter}")
             next_parameter += 1
         else:
             pieces.append(text[token.start : end])
-            if isinstance(root, _ASSIGNMENTS) and token.name in {"TO", "ASCII_61"}:
-                # A setting's value may be a bare word.
+            sets = sets or (assigns and token.name == "SET")
+            if sets and (token.name in {"TO", "ASCII_61"} or (place and (tokens[place - 1].name, token.name) == _ZONE)):
+                # A setting's value may be a bare word, and what follows one of a list.
                 pieces.append(" $1")
+                setting = True
                 break
     else:
         if text[end:].strip():
             return strip_literals(text), False
-    return "".join(pieces).strip(), next_parameter == first_parameter and not isinstance(root, _ASSIGNMENTS)
+    return "".join(pieces).strip(), next_parameter == first_parameter and not setting
 
 
 def _number(digits: str) -> int:
@@ -158,11 +173,13 @@ def _constants(root: Any) -> Iterator[int]:  # noqa: ANN401 - pglast's nodes
             waiting.extend(node)
         elif isinstance(node, dict):
             waiting.extend(node.values())
-            for clause in ("sortClause", "groupClause", "typmods"):
+            for clause in ("sortClause", "groupClause", "distinctClause", "content", "typmods"):
                 for item in node.get(clause) or ():
                     item = item.get("SortBy", {}).get("node", item)  # noqa: PLW2901 - looked through
-                    if "ival" in item.get("A_Const", {}):
-                        yield item["A_Const"].get("location", 0)
+                    for one in item.get("RowExpr", {}).get("args", (item,)):
+                        value = one.get("A_Const", {})
+                        if "ival" in value and (clause == "typmods" or value["ival"].get("ival", 0) <= MOST_COLUMNS):
+                            yield value.get("location", 0)
 
 
 class _Names(Visitor):

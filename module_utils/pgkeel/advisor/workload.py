@@ -188,7 +188,7 @@ def _statement(query_id: int, entries: list[Entry], understood: Understood, begi
 
 def _unsuited(understood: Understood, relations: Relations) -> str:
     """Why nothing can be advised about a statement; empty when something may."""
-    if not understood.kind:
+    if not understood.kind or understood.lost:
         return UNPARSED
     if not understood.reads_or_writes_rows:
         return UTILITY

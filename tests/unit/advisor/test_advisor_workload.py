@@ -128,3 +128,8 @@ def test_what_cannot_be_advised_on_is_counted_with_its_reason():
 def test_the_slowest_in_sum_comes_first():
     workload = summarize(counters(entry(1, total_ms=5), entry(2, total_ms=50), entry(3, total_ms=7)), None, START, RELATIONS)
     assert [one.query_id for one in workload.statements] == [2, 3, 1]
+
+
+def test_a_query_that_cannot_be_parsed_without_its_literals_is_no_utility_statement():
+    text = "SELECT t.a FROM t, JSON_TABLE(t.b, '$[*]' COLUMNS (c int PATH '$.d')) x"
+    assert skipped(summarize(counters(entry(), texts={1: text}), None, START, RELATIONS)) == {UNPARSED: 1}
