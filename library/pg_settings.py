@@ -133,6 +133,7 @@ server_version:
   sample: "17.11"
 """
 
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -143,7 +144,7 @@ try:
     from ansible.module_utils.pgkeel.errors import PgkeelError
     from ansible.module_utils.pgkeel.postgres.connect import Login, connect
     from ansible.module_utils.pgkeel.postgres.restart_policy import may_restart
-    from ansible.module_utils.pgkeel.postgres.settings_files import apply, printable, read, render
+    from ansible.module_utils.pgkeel.postgres.settings_files import apply, printable, quote, read, render
     from ansible.module_utils.pgkeel.postgres.settings_plan import (
         effective,
         make_plan,
@@ -156,6 +157,9 @@ try:
     MISSING = None
 except ImportError as error:
     MISSING = error
+
+SECRETS = re.compile(r"(conninfo|passphrase_command|password|secret|token)$", re.IGNORECASE)
+SHORTEST_SECRET = 6
 
 
 def main() -> None:
@@ -177,10 +181,19 @@ def main() -> None:
     module = AnsibleModule(argument_spec=arguments, supports_check_mode=True)
     if MISSING is not None:
         module.fail_json(msg=missing_required_lib(MISSING.name or "psycopg"))
+    hide(module, module.params["settings"])
     try:
         module.exit_json(**run(module))
     except PgkeelError as error:
         module.fail_json(msg=str(error))
+
+
+def hide(module: AnsibleModule, settings: dict[str, object]) -> None:
+    """Keep the values of settings that hold a password out of all output: arguments, diff, changes, warnings."""
+    for name, value in settings.items():
+        # Switches and small numbers are no secrets, and to hide them would blank out every word that they occur in.
+        if SECRETS.search(name) and len(str(value)) >= SHORTEST_SECRET:
+            module.no_log_values |= {str(value), quote(str(value))[1:-1]}
 
 
 def run(module: AnsibleModule) -> dict[str, object]:
@@ -194,6 +207,9 @@ def run(module: AnsibleModule) -> dict[str, object]:
     may = may_restart(given["restart"], given["restart_windows"], datetime.now().astimezone())
     with connect(Login.from_arguments(given)) as connection:
         server = read_server(connection)
+        hide(module, {name: setting.value for name, setting in server.settings.items()})
+        for entry in server.entries:
+            hide(module, {entry.name: entry.value})
         later = module.check_mode and given["libraries_later"]
         plan = make_plan(server, given["settings"], given["preload"], *files, libraries_later=later)
         texts = rendered(plan, files)
