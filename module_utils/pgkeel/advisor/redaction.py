@@ -22,7 +22,8 @@ from ..audit.redaction import strip_literals
 _LITERALS = frozenset({"SCONST", "USCONST", "BCONST", "XCONST", "ICONST", "FCONST"})
 _COMMENTS = frozenset({"SQL_COMMENT", "C_COMMENT"})
 _TABLE_STATEMENTS = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
-_WRAPPERS = (ast.ExplainStmt, ast.PrepareStmt, ast.CopyStmt, ast.DeclareCursorStmt, ast.CreateTableAsStmt, ast.RuleStmt)
+_EXECUTORS = (ast.PrepareStmt, ast.CopyStmt, ast.DeclareCursorStmt, ast.CreateTableAsStmt)
+_WRAPPERS = (*_EXECUTORS, ast.ExplainStmt, ast.RuleStmt)
 _ZONE = ("TIME", "ZONE")
 _PRECISE = frozenset({"CURRENT_TIME", "CURRENT_TIMESTAMP", "LOCALTIME", "LOCALTIMESTAMP", "FLOAT_P"})
 """Words after which an integer in brackets is a number of digits."""
@@ -68,12 +69,13 @@ def redact(text: str) -> str:
 def understand(text: str) -> Understood:
     """Parse a statement as pg_stat_statements shows it, and redact it.
 
-    What PREPARE and DECLARE CURSOR wrap is taken out: their entries count its executions. Never raises for a bad text.
+    What PREPARE, DECLARE CURSOR, COPY and CREATE TABLE AS wrap is taken out: their entries count its executions. Never raises
+    for a bad text.
     """
     root = _parse(text)
-    if isinstance(root, ast.PrepareStmt | ast.DeclareCursorStmt):
+    if isinstance(root, _EXECUTORS) and isinstance(root.query, _TABLE_STATEMENTS):
         inner = _printed(root.query)
-        root, text = (root.query, inner) if inner else (root, text)
+        text = inner or text
         root = _parse(text)
     redacted, whole = _redacted(text, root)
     tree = root if whole else _parse(redacted)

@@ -133,3 +133,14 @@ def test_the_slowest_in_sum_comes_first():
 def test_a_query_that_cannot_be_parsed_without_its_literals_is_no_utility_statement():
     text = "SELECT t.a FROM t, JSON_TABLE(t.b, '$[*]' COLUMNS (c int PATH '$.d')) x"
     assert skipped(summarize(counters(entry(), texts={1: text}), None, START, RELATIONS)) == {UNPARSED: 1}
+
+
+def test_what_is_copied_out_or_into_a_new_table_is_a_query():
+    texts = {
+        1: "COPY (SELECT a FROM t WHERE b = 5) TO STDOUT",
+        2: "CREATE TABLE u AS SELECT a FROM t WHERE c = 'x'",
+        3: "COPY t FROM STDIN",
+    }
+    workload = summarize(counters(*[entry(number) for number in texts], texts=texts), None, START, RELATIONS)
+    assert [one.text for one in workload.statements] == ["SELECT a FROM t WHERE b = $1", "SELECT a FROM t WHERE c = $1"]
+    assert skipped(workload) == {UTILITY: 1}
