@@ -205,8 +205,11 @@ class _HashedWriter:
         self._file = target.open("wb", buffering=0)
 
     def write(self, data: bytes) -> int:
+        rest = memoryview(data)
         try:
-            self._file.write(data)
+            # A disk that is nearly full takes a part without an error: only the next write has one.
+            while rest:
+                rest = rest[self._file.write(rest) :]
         except OSError as error:
             self.failure = error
             raise

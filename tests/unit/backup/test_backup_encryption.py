@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pgkeel.backup.encryption import (
     Encrypting,
     Plain,
+    _HashedWriter,
     decrypt,
     decrypt_file,
     encrypt,
@@ -146,3 +147,27 @@ def test_a_wrong_identity_has_a_sentence_that_does_not_repeat_it(identity: str) 
     with pytest.raises(PgkeelError, match="identity") as caught:
         identity_of(identity)
     assert "canary" not in str(caught.value)
+
+
+class _NearlyFull:
+    """A file that takes ten bytes at a time, as a disk does of which so many are left, and has no error."""
+
+    def __init__(self) -> None:
+        self.written = b""
+
+    def write(self, data: bytes) -> int:
+        self.written += bytes(data[:10])
+        return len(data[:10])
+
+    def close(self) -> None:
+        pass
+
+
+def test_what_a_file_took_in_part_is_written_whole(tmp_path: Path) -> None:
+    """Else the sum of what should be there would be right, and the file short."""
+    with _HashedWriter(tmp_path / "dump") as writer:
+        writer._file.close()
+        writer._file = disk = _NearlyFull()  # type: ignore[assignment]
+        assert writer.write(DATA[:1234]) == 1234
+    assert disk.written == DATA[:1234]
+    assert writer.digest.hexdigest() == hashlib.sha256(DATA[:1234]).hexdigest()
