@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ..objectstore.errors import DamagedObjectError
 from ..objectstore.objects import list_objects, read_small
 from ..objectstore.store import Store
 from .keys import Shelf
@@ -29,11 +30,13 @@ def read_catalogue(store: Store, shelf: Shelf, verify_keys: Iterable[str]) -> Ca
         run_id = shelf.run_of_manifest(item.key)
         if run_id is None:
             continue
-        body = read_small(store, item.key)
         try:
+            body = read_small(store, item.key)
             manifests.append(read_signed(body, keys, run_id=run_id, server_name=shelf.server, database=shelf.database))
-        except ManifestError as error:
-            refused.append(str(error))
+        except DamagedObjectError as error:
+            # One that a backup's retention has removed since the listing is not there, and that is no damage.
+            if isinstance(error, ManifestError) or any(again.key == item.key for again in list_objects(store, item.key)):
+                refused.append(str(error))
     return Catalogue(tuple(manifests), tuple(refused))
 
 
