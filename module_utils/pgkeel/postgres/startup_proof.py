@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import PgkeelError
 from .connect import connect
 from .proving_ground import Ground, proving_ground
-from .settings import BYTES, canonical, check
+from .settings import BOOLEANS, BYTES, canonical, check
 from .settings_plan import Server, read_server
 
 MIB = 1024 * 1024
@@ -80,8 +80,13 @@ def prove_startup(
     refuse_library_settings(loaded, declared or {})
     huge, megabytes = row if row else (0, 0)
     _refuse_share(megabytes * MIB, memory["MemTotal"], f"The server's shared memory would be {megabytes} MB")
-    if settings.get("huge_pages", "").lower() == "on":
+    if insists_on_huge_pages(settings):
         _refuse_huge_pages(server, huge, memory)
+
+
+def insists_on_huge_pages(settings: Mapping[str, str]) -> bool:
+    """Whether a start fails without them, in whichever spelling of ``on``."""
+    return BOOLEANS.get(settings.get("huge_pages", "").strip().lower(), False)
 
 
 def refuse_library_settings(loaded: Server, declared: Mapping[str, str]) -> None:

@@ -12,6 +12,7 @@ from pgkeel.postgres.settings_plan import FileEntry, Server, effective, make_pla
 from pgkeel.postgres.startup_proof import (
     _for_another_folder,
     _refuse_huge_pages,
+    insists_on_huge_pages,
     read_memory,
     refuse_library_settings,
     refuse_too_much_memory,
@@ -74,6 +75,14 @@ def test_a_library_that_is_loaded_first_takes_its_settings(declared, reason):
         return
     with pytest.raises(PgkeelError, match=reason):
         refuse_library_settings(loaded, declared)
+
+
+@pytest.mark.parametrize(
+    ("value", "insists"), [("on", True), ("TRUE", True), ("yes", True), ("1", True), ("try", False), ("off", False)]
+)
+def test_huge_pages_are_insisted_on_in_any_spelling(value, insists):
+    assert insists_on_huge_pages({"huge_pages": value}) is insists
+    assert insists_on_huge_pages({}) is False
 
 
 def test_memory_is_read_in_bytes(tmp_path):
