@@ -23,6 +23,7 @@ _SHAPE: dict[str, frozenset[str]] = {
     "createdat": _TIME,
     "appliedat": _TIME,
 }
+SUREST = 100
 _OURS = ("pgkeel", "optimization_log")
 
 
@@ -38,6 +39,8 @@ class Column:
     """Or is an identity or generated column."""
     length: int | None = None
     """Characters that it holds; None where there is no limit."""
+    most: float | None = None
+    """The largest number that it holds; None where there is no limit."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +81,12 @@ def find_log_table(connection: psycopg.Connection[Any]) -> LogTable:
     Raises PgkeelError where two tables of the application fit equally well, or one has the name and not the shape.
     """
     tables: dict[tuple[str, str], dict[str, Column]] = defaultdict(dict)
-    for schema, table, column, kind, not_null, has_default, length in connection.execute(
+    for schema, table, column, kind, not_null, has_default, length, modifier in connection.execute(
         r"""
         SELECT n.nspname::text, c.relname::text, a.attname::text, pg_catalog.format_type(a.atttypid, NULL), a.attnotnull,
                a.atthasdef OR a.attidentity <> '' OR a.attgenerated <> '',
-               CASE WHEN a.atttypid IN ('varchar'::regtype, 'bpchar'::regtype) AND a.atttypmod > 4 THEN a.atttypmod - 4 END
+               CASE WHEN a.atttypid IN ('varchar'::regtype, 'bpchar'::regtype) AND a.atttypmod > 4 THEN a.atttypmod - 4 END,
+               CASE WHEN a.atttypid = 'numeric'::regtype AND a.atttypmod > 4 THEN a.atttypmod - 4 END
           FROM pg_catalog.pg_class c
           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
           JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -90,7 +94,7 @@ def find_log_table(connection: psycopg.Connection[Any]) -> LogTable:
            AND lower(replace(c.relname, '_', '')) IN ('optimizationlog', 'optimizationlogs')
         """
     ):
-        tables[schema, table][_plain(column)] = Column(column, kind, not_null, has_default, length)
+        tables[schema, table][_plain(column)] = Column(column, kind, not_null, has_default, length, greatest(modifier))
     ours = tables.pop(_OURS, None)
     fitting = {name: columns for name, columns in tables.items() if not misfit(columns)}
     exact = {name: columns for name, columns in fitting.items() if name[1] == "OptimizationLog"}
@@ -118,12 +122,23 @@ def misfit(columns: dict[str, Column]) -> str:
             return f"it has no column {name}"
         if columns[name].type not in types:
             return f"its column {columns[name].name} is of type {columns[name].type}"
+    confidence = columns["confidence"]
+    if confidence.most is not None and confidence.most < SUREST:
+        return f"its column {confidence.name} holds {confidence.most:g} at most, where confidence goes to {SUREST}"
     identity = columns["id"]
     if not identity.has_default and identity.type not in _TEXT | {"uuid"}:
         return f"its column id is of type {identity.type} without a default"
     known = {*_SHAPE, "id", "metadata", "updatedat"} - {"performancegain", "appliedat"}
     needed = (column.name for name, column in columns.items() if name not in known and column.not_null and not column.has_default)
     return next((f"its column {name} may not be null, where pgkeel has no value for it" for name in needed), "")
+
+
+def greatest(modifier: int | None) -> float | None:
+    """The largest number that numeric(digits, places) holds, by its modifier less 4; None where there is no limit."""
+    if modifier is None:
+        return None
+    digits, places = modifier >> 16 & 0xFFFF, ((modifier & 0x7FF) ^ 0x400) - 0x400  # places may be negative
+    return float(10 ** (digits - places) - 10**-places)
 
 
 def _plain(name: str) -> str:

@@ -245,6 +245,9 @@ class OptimizationLog:
             return value.astimezone(UTC).replace(tzinfo=None)
         if isinstance(value, str) and column.length is not None:
             return value[: column.length]
+        if isinstance(value, int | float) and column.most is not None:
+            # Thirty times slower is a gain of -2,900 %; the exact figure is in the metadata.
+            return max(-column.most, min(column.most, value))
         return value
 
     def _sql(self, template: Any, names: Iterable[str] = ()) -> sql.Composed:  # noqa: ANN401 - a literal of this file
