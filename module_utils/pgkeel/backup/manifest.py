@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from ..errors import PgkeelError
 from ..objectstore.errors import DamagedObjectError
+from ..objectstore.objects import LARGEST_SMALL_OBJECT
 from ..postgres.proving_ground import Locale
 from .contents import Contents
 from .encryption import Plain
@@ -87,8 +89,14 @@ class Manifest:
     contents: Contents
 
     def signed(self, signing_key: str) -> bytes:
-        """As it is stored. Raises PgkeelError when the key is none."""
-        return sign(self.to_bytes(), KIND, signing_key)
+        """As it is stored. Raises PgkeelError when the key is none, or when it is too large to be read back."""
+        envelope = sign(self.to_bytes(), KIND, signing_key)
+        if len(envelope) > LARGEST_SMALL_OBJECT:
+            raise PgkeelError(
+                f"The manifest would have {len(envelope)} bytes, and one of more than {LARGEST_SMALL_OBJECT} cannot be read back",
+                "It grows with the number of tables, columns and routines: divide the database",
+            )
+        return envelope
 
     def to_bytes(self) -> bytes:
         """What is signed: JSON, one key order, UTF-8."""

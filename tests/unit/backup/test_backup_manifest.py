@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pgkeel.backup import manifest as module
 from pgkeel.backup.catalogue import newest
 from pgkeel.backup.contents import Contents, MaterializedView, Sequence, TableContent
 from pgkeel.backup.encryption import Plain
 from pgkeel.backup.manifest import Manifest, ManifestError, ServerFacts, StoredDump, StoredGlobals, read_manifest, read_signed
 from pgkeel.backup.signature import public_key_of
+from pgkeel.errors import PgkeelError
 from pgkeel.postgres.proving_ground import Locale
 
 TIME = datetime(2026, 3, 1, 3, 0, 0, 123456, tzinfo=UTC)
@@ -202,3 +204,13 @@ def test_no_flipped_bit_changes_what_is_read(position: int, bit: int) -> None:
     envelope[position] ^= 1 << bit
     with contextlib.suppress(ManifestError):
         assert read_back(bytes(envelope), [public_key_of(KEY)]) == MANIFEST
+
+
+def test_one_that_nobody_could_read_back_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of thousands of tables: the backup fails, and not every drill after it."""
+    signing_key = base64.b64encode(bytes(32)).decode()
+    monkeypatch.setattr(module, "LARGEST_SMALL_OBJECT", len(MANIFEST.signed(signing_key)))
+    assert MANIFEST.signed(signing_key)
+    larger = dataclasses.replace(CONTENTS, catalog={**CONTENTS.catalog, "relation public.one_more": "aa"})
+    with pytest.raises(PgkeelError, match="cannot be read back"):
+        dataclasses.replace(MANIFEST, contents=larger).signed(signing_key)
