@@ -175,6 +175,18 @@ function extrasOf(call, file) {
   return { start: body.getStart(file), parameter, named, entries };
 }
 
+/** Offsets of JavaScript count a character outside the basic plane, an emoji in a comment, twice; the caller counts characters. */
+function inCharacters(found, text) {
+  if (!/[\ud800-\udfff]/.test(text)) return found;
+  const convert = (one) => {
+    if (Number.isInteger(one)) return [...text.slice(0, one)].length;
+    if (Array.isArray(one)) return one.map(convert);
+    if (one && typeof one === "object") return Object.fromEntries(Object.entries(one).map(([key, value]) => [key, convert(value)]));
+    return one;
+  };
+  return convert(found);
+}
+
 /** Every `…Table("name", { … })` and `…Enum("name", [ … ])` in the sources, with offsets into the file. */
 function places(inputs) {
   const tables = [];
@@ -191,7 +203,7 @@ function places(inputs) {
         const [name, body] = node.arguments;
         const callee = node.expression.getText(file);
         if (name && ts.isStringLiteralLike(name) && body && ts.isObjectLiteralExpression(body) && /table$/i.test(callee)) {
-          tables.push({
+          tables.push(inCharacters({
             path,
             table: qualified(schemas.get(callee.split(".")[0]), name.text),
             ...declarationOf(node, file),
@@ -203,10 +215,11 @@ function places(inputs) {
               start: property.getStart(file),
               end: property.getEnd(),
             })),
-          });
+          }, text));
         }
         if (name && ts.isStringLiteralLike(name) && body && ts.isArrayLiteralExpression(body) && /enum$/i.test(callee)) {
-          enums.push({ path, enum: qualified(schemas.get(callee.split(".")[0]), name.text), ...declarationOf(node, file), start: body.getStart(file), end: body.getEnd() });
+          const named = qualified(schemas.get(callee.split(".")[0]), name.text);
+          enums.push(inCharacters({ path, enum: named, ...declarationOf(node, file), start: body.getStart(file), end: body.getEnd() }, text));
         }
       }
       ts.forEachChild(node, visit);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -197,3 +198,46 @@ def test_an_extra_table_goes_where_nothing_else_speaks_of_it(source: DrizzleSour
         [],
     )
     assert change(source, Table("used", COLUMNS), Kind.EXTRA_TABLE, fact) == ([], [])
+
+
+def mended(folder: Path, text: str) -> str:
+    """A file whose only fault is that column `b` of table `t` is missing, after its patch was applied."""
+    schema = folder / "schema.ts"
+    schema.write_bytes(text.encode())
+    prisma = folder / "schema.prisma"
+    prisma.write_text('datasource db {\n  provider = "postgresql"\n}\nmodel t {\n  a Int @id\n  b Int\n}\n')
+    application = Application(prisma=prisma, drizzle=schema)
+    declared = Declarations.from_mapping(read_application(application, ROOT / "files" / "orm", ROOT / "build" / "orm"))
+    assert declared.drizzle
+    assert declared.prisma
+    source = DrizzleSource(declared.drizzle, declared.prisma)
+    truth = Schema({"t": Table("t", COLUMNS, ("a",))})
+    fact = Difference(Side.PRISMA, Side.DRIZZLE, Kind.MISSING_COLUMN, "t", "b", "integer not null", NOTHING)
+    done = subprocess.run(
+        ["patch", "-p1", "--binary", "-d", str(folder)],
+        input=patch(source, source.edits(truth, fact)).encode(),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert b"fuzz" not in done.stdout
+    return schema.read_bytes().decode()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("// \N{PARTY POPPER}\N{PARTY POPPER}\n", "\n"),
+        ("// a form feed \f and a line separator \u2028// \n", "\n"),
+        ("", ""),
+    ],
+)
+def test_a_patch_fits_whatever_characters_the_file_has(tmp_path: Path, before: str, after: str) -> None:
+    lines = [
+        'import { integer, pgTable } from "drizzle-orm/pg-core";',
+        'export const t = pgTable("t", {',
+        '  a: integer("a").primaryKey(),',
+        "});",
+    ]
+    new = [*lines[:2], '  b: integer("b").notNull(),', *lines[2:]]
+    assert mended(tmp_path, before + "\n".join(lines) + after) == before + "\n".join(new) + after

@@ -309,12 +309,17 @@ def patch(source: DrizzleSource, edits: Iterable[Edit]) -> str:
         before = source.texts[path]
         name = os.path.relpath(path, base)
         parts += difflib.unified_diff(
-            before.splitlines(keepends=True),
-            _edited(before, sorted(found, key=_order)).splitlines(keepends=True),
+            _lines(before),
+            _lines(_edited(before, sorted(found, key=_order))),
             f"a/{name}",
             f"b/{name}",
         )
-    return "".join(line if line.endswith("\n") else line + "\n" for line in parts)
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in parts)
+
+
+def _lines(text: str) -> list[str]:
+    """With their ends; not splitlines(), which breaks at characters that are no line end for `patch`."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def _order(edit: Edit) -> tuple[int, int, str]:
