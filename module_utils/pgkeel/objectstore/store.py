@@ -72,6 +72,13 @@ def open_store(address: StoreAddress, *, connections: int = 8, patience: Patienc
         )
     if not address.bucket or "/" in address.bucket:
         raise StoreError(f"{address.bucket!r} is not a bucket's name", "Give the name alone; folders belong to the prefix")
+    for what, key in (("access key", address.access_key), ("secret key", address.secret_key)):
+        # The store would say that it does not know the key, or the S3 library that the connection broke.
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise StoreError(
+                f"The store's {what} holds a blank, a line break or another character that no key has",
+                "Encrypt it without the line break at its end: printf %s, not echo",
+            )
     if address.ca_file and not os.access(address.ca_file, os.R_OK):
         raise StoreError(f"The store's CA file {address.ca_file} cannot be read", "Put it there, readable for this OS user")
     return Store(client=make_client(address, connections=connections), address=address, patience=patience or Patience())

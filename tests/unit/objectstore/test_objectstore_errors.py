@@ -97,3 +97,14 @@ def test_no_expect_header_and_no_trailer_leave() -> None:
     assert "x-amz-trailer" not in headers
     assert "content-encoding" not in headers
     assert sent[0].url == "https://store.example/b/k"
+
+
+@pytest.mark.parametrize("end", ["\n", " ", "\u00e9"])
+@pytest.mark.parametrize("which", ["access", "secret"])
+def test_a_key_with_a_line_break_at_its_end_is_said_to_have_one(which: str, end: str) -> None:
+    """As echo and a block in the vault leave it; the library would say that the connection broke."""
+    keys = {"access_key": "canary-key", "secret_key": "canary-secret"}
+    keys[f"{which}_key"] += end
+    with pytest.raises(StoreError, match=f"{which} key holds") as caught:
+        open_store(StoreAddress(URL, "b", **keys))
+    assert "canary" not in str(caught.value)
