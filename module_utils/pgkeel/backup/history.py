@@ -52,13 +52,21 @@ def remember(
     Raises PgkeelError.
     """
     if record is not None and signing_key:
-        key = f"{shelf.folder}{DRILLS}/{record.time.astimezone(UTC):%Y%m%dT%H%M%S%fZ}-{record.backup_id}.json"
-        put_once(store, key, sign(json.dumps(record.as_dict(), sort_keys=True).encode(), KIND, signing_key), "application/json")
+        body = json.dumps(record.as_dict(), sort_keys=True).encode()
+        put_once(store, key_of(shelf, record), sign(body, KIND, signing_key), "application/json")
     return [found.as_dict() for found in read_records(store, shelf, verify_keys, LAST)]
 
 
+def key_of(shelf: Shelf, record: DrillRecord) -> str:
+    """Where the record lies, and nowhere else."""
+    return f"{shelf.folder}{DRILLS}/{record.time.astimezone(UTC):%Y%m%dT%H%M%S%fZ}-{record.backup_id}.json"
+
+
 def read_records(store: Store, shelf: Shelf, verify_keys: Iterable[str], last: int) -> list[DrillRecord]:
-    """The last records of the shelf, oldest first; one that nobody signed who may is not there. Raises StoreError."""
+    """The last records of the shelf, oldest first. Raises StoreError.
+
+    One that nobody signed who may is not there, nor one under another's name: an old PASS would come after a later FAIL.
+    """
     keys = tuple(verify_keys)
     stored = sorted(item.key for item in list_objects(store, f"{shelf.folder}{DRILLS}/"))[-last:]
     records = []
@@ -68,7 +76,7 @@ def read_records(store: Store, shelf: Shelf, verify_keys: Iterable[str], last: i
         except SignatureError:
             continue
         record = record_of(value)
-        if record.database == shelf.database:
+        if record.database == shelf.database and key == key_of(shelf, record):
             records.append(record)
     return records
 
