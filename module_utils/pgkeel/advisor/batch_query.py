@@ -13,7 +13,7 @@ from pglast.stream import RawStream
 from .facts import Catalog
 from .tree import column_name, names_of, nodes
 
-_AGGREGATES = frozenset(
+AGGREGATES = frozenset(
     [
         *("array_agg", "avg", "bit_and", "bit_or", "bit_xor", "bool_and", "bool_or", "count", "every", "json_agg"),
         *("json_object_agg", "jsonb_agg", "jsonb_object_agg", "max", "min", "mode", "percentile_cont", "percentile_disc"),
@@ -73,7 +73,7 @@ def _one_row(tree: Any, column: tuple[tuple[str, str], str], catalog: Catalog) -
     if sources[0].relname != table.name or sources[0].schemaname not in {None, table.schema}:
         return False
     # A function that is no aggregate may return a set.
-    if any(names_of(call.funcname)[-1] not in _AGGREGATES for call in nodes(tree.targetList, ast.FuncCall)):
+    if any(names_of(call.funcname)[-1] not in AGGREGATES for call in nodes(tree.targetList, ast.FuncCall)):
         return False
     return any(index.unique and index.valid and index.keys == (column[1],) and not index.predicate for index in table.indexes)
 
@@ -101,8 +101,7 @@ def _shows(target: Any, asked: Any) -> bool:  # noqa: ANN401 - pglast's nodes
 
 def _aggregates(targets: tuple[Any, ...]) -> bool:
     return any(
-        call.over is None
-        and (call.agg_star or call.agg_distinct or call.agg_filter or names_of(call.funcname)[-1] in _AGGREGATES)
+        call.over is None and (call.agg_star or call.agg_distinct or call.agg_filter or names_of(call.funcname)[-1] in AGGREGATES)
         for call in nodes(targets, ast.FuncCall)
     )
 

@@ -11,6 +11,7 @@ from pglast import ast
 from pglast.enums import A_Expr_Kind, BoolExprType, BoolTestType, NullTestType, SortByDir, SortByNulls
 
 from ..postgres.index_declaration import IndexKey
+from .batch_query import AGGREGATES
 from .facts import Catalog
 from .names import Columns, Origin, Scope, named, need, stripped, text_of
 from .tree import Tree, children, column_name, names_of, nodes
@@ -90,7 +91,7 @@ class Expressions(ABC):
         if len(uses) != 1 or 0 in uses or any(level for _, level in origins):
             return None
         if any(
-            names_of(call.funcname)[-1] in self.catalog.volatile or call.agg_star or call.over
+            names_of(call.funcname)[-1] in self.catalog.volatile | AGGREGATES or call.agg_star or call.over
             for call in nodes(node, ast.FuncCall)
         ):
             return None
@@ -223,11 +224,7 @@ class Expressions(ABC):
         """``decides``: of ``(a, b) < ($1, $2)`` the first column is a range, the others only decide between its equals."""
         operator = names_of(node.name)[-1]
         if node.kind in (A_Expr_Kind.AEXPR_BETWEEN, A_Expr_Kind.AEXPR_BETWEEN_SYM):
-            found = self.key(node.lexpr, scope)
-            self._compared(found, ">", node.rexpr[0])
-            self._compared(found, "<", node.rexpr[1])
-            if found is not None:
-                (found[0].either if arm else found[0].ranges).append(found[1])
+            self._between(node, scope, arm)
             return
         left, right = self.key(node.lexpr, scope), self.key(node.rexpr, scope)
         if left is None and right is not None and node.kind == A_Expr_Kind.AEXPR_OP:
@@ -273,6 +270,17 @@ class Expressions(ABC):
             if place is not None:
                 (use.either if arm and place is use.ranges else place).append(key)
 
+    def _between(self, node: Tree, scope: Scope, arm: bool) -> None:
+        found = self.key(node.lexpr, scope)
+        limits = [self.key(bound, scope) if found is None else None for bound in node.rexpr]
+        for bound, limit, from_below in zip(node.rexpr, limits, (True, False), strict=True):
+            self._compared(found, ">" if from_below else "<", bound)
+            # A value between two columns, as those of a time of validity.
+            self._compared(limit, "<" if from_below else ">", node.lexpr)
+        for one in [found] if found is not None else limits:
+            if one is not None:
+                (one[0].either if arm else one[0].ranges).append(one[1])
+
     def _outer_values(self, node: Tree, scope: Scope) -> list[Origin | None]:
         """Where values come from that a row of a query around this one has."""
         found = [scope.find(column_name(reference)) for reference in nodes(node, ast.ColumnRef)]
@@ -280,6 +288,8 @@ class Expressions(ABC):
 
     def _compared(self, found: tuple[Use, IndexKey] | None, operator: str, value: Tree) -> None:
         roles = {"~~": "like", "~~*": "like", "<=": "<", ">=": ">"}
+        if isinstance(value, ast.FuncCall) and names_of(value.funcname)[-1] == "like_escape":
+            value = (value.args or (None,))[0]  # LIKE $1 ESCAPE $2: the latter is one letter
         for parameter in nodes(value, ast.ParamRef):
             self.parameter(parameter.number, found, roles.get(operator, operator))
 

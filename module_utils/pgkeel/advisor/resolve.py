@@ -17,6 +17,8 @@ from .usage import Usage, Use
 
 DEEPEST_VIEW = 8
 """Views of views are followed so far."""
+MOST_DISTINCT = 3
+"""Columns of SELECT DISTINCT that an index may bring in order."""
 
 
 def read_usage(sql: str, catalog: Catalog) -> Usage:
@@ -134,7 +136,10 @@ class _Walk(Expressions):
         for item in node.distinctClause or ():
             if item is not None:
                 self.value_of(item, scope)
-                self.keyed(item, scope, "group")
+                self.keyed(named(item, aliases, positions, scope), scope, "group")
+            elif len(positions) <= MOST_DISTINCT:
+                for position in positions:
+                    self.keyed(position, scope, "group")
         self.sort(list(node.sortClause or ()), aliases, positions, scope)
         for window in node.windowClause or ():
             self.value_of(window, scope)
@@ -221,7 +226,11 @@ class _Walk(Expressions):
                 return Source()
             inner = _Walk(self.catalog, self.usage, self.depth + 1)
             return Source(columns=inner.statement(parsed[0].stmt))
-        if found is None and item.schemaname not in {"pg_catalog", "information_schema"}:
+        # What begins with pg_ is the system's, which comes first where no schema is named.
+        system = item.schemaname in {"pg_catalog", "information_schema"} or (
+            not item.schemaname and item.relname.startswith("pg_")
+        )
+        if found is None and not system:
             self.usage.unknown.add(f"{item.schemaname}.{item.relname}" if item.schemaname else item.relname)
         return Source()
 

@@ -35,6 +35,7 @@ _ROLE_VALUES = {
     "date_trunc:0": ("day", "month", "hour"),
     "date_part:0": ("day", "hour", "month"),
     "to_char:1": ("YYYY-MM-DD", "YYYY-MM", "HH24"),
+    "like_escape:1": ("\\", "\\", "\\"),
     "timezone:0": ("UTC", "UTC", "UTC"),
     "round:1": ("2", "0", "1"),
     "generate_series:0": ("1", "1", "1"),

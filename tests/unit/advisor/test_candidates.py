@@ -115,6 +115,28 @@ def test_casts() -> None:
     assert not any("CAST" in str(shape) for shape in shapes("SELECT * FROM named WHERE (name)::text = $1", catalog))
 
 
+def test_a_value_between_two_columns() -> None:
+    found = shapes('SELECT * FROM "Orders" WHERE buyer = $1 AND $2 BETWEEN placed AND gone')
+    assert {btree("buyer", "placed"), btree("buyer", "gone")} <= found
+    usage = read_usage('SELECT * FROM "Orders" WHERE $1 BETWEEN placed AND gone', CATALOG)
+    assert [(one.column, one.role) for one in usage.parameters.values()] == [("placed", "<")]
+
+
+def test_distinct_groups_by_what_it_returns() -> None:
+    assert btree("buyer", "status") in shapes('SELECT DISTINCT buyer, status FROM "Orders"')
+    assert btree("buyer") in shapes('SELECT DISTINCT ON (1) buyer, note FROM "Orders"')
+
+
+def test_what_is_reckoned_of_many_rows_is_no_key() -> None:
+    found = shapes('SELECT buyer FROM "Orders" GROUP BY buyer HAVING sum(total) > $1 ORDER BY max(placed)')
+    assert not any("(" in str(key) for _, *keys, _, _ in found for key in keys)
+
+
+def test_the_systems_own_relations_are_known() -> None:
+    assert read_usage("SELECT * FROM pg_stat_activity a JOIN lines l ON l.item = a.pid", CATALOG).unknown == set()
+    assert read_usage("SELECT * FROM app.pg_things", CATALOG).unknown == {"app.pg_things"}
+
+
 def test_totals_of_totals_are_grouped_by_their_columns() -> None:
     assert btree("buyer", "status") in shapes('SELECT buyer, status, sum(total) FROM "Orders" GROUP BY ROLLUP (buyer, status)')
     found = shapes('SELECT buyer, status, sum(total) FROM "Orders" GROUP BY GROUPING SETS ((buyer, status), (1), ())')

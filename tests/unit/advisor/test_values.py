@@ -79,6 +79,12 @@ MANY = replace(
 LISTS = replace(CATALOG, tables={**CATALOG.tables, MANY.id: MANY})
 
 
+def test_what_escapes_in_a_pattern_is_one_letter() -> None:
+    pattern, escape = values('SELECT 1 FROM "Orders" WHERE note LIKE $1 ESCAPE $2', ["text", "text"])
+    assert "%" in (pattern or "")
+    assert escape == "\\"
+
+
 def test_a_path_asks_for_a_member_that_documents_have() -> None:
     assert values('SELECT 1 FROM "Orders" WHERE body @? $1', ["jsonpath"]) == ('$."colour" ? (@ == "red")',)
     assert values('SELECT 1 FROM "Orders" WHERE body @@ $1', ["jsonpath"]) == ('$."colour" == "red"',)
