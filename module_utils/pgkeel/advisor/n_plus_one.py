@@ -112,17 +112,18 @@ def find_loops(
     if len(intervals) < FEWEST_INTERVALS:
         return ()
     read = [(statement, _usage(statement, catalog)) for statement in statements]
-    parents = [(one, usage, _returned(usage)) for one, usage in read if usage and usage.reads_only]
+    parents = [(one, _fixed(usage), _returned(usage)) for one, usage in read if usage and usage.reads_only]
     found = []
     for child, usage in read:
         asked = _asked(usage) if usage and usage.reads_only else ()
         best: Loop | None = None
         for column, parameter in asked:
-            same = {column, *foreign_keys.get(column, ())}
+            others = foreign_keys.get(column, frozenset())
             # Children of one parent ask by the same value: siblings.
-            same |= {sibling for other in same for sibling in foreign_keys.get(other, ())}
-            for parent, _, returned in parents:
-                if parent.query_id == child.query_id or not _linked(column, same, returned):
+            siblings = {column, *(sibling for other in others for sibling in foreign_keys.get(other, ()))}
+            for parent, fixed, returned in parents:
+                linked = bool(others & returned) or _linked(column, siblings, returned - fixed)
+                if parent.query_id == child.query_id or not linked:
                     continue
                 loop = _follows(parent, child, column, parameter, intervals)
                 if loop and (best is None or loop.miss < best.miss):
@@ -154,9 +155,15 @@ def _returned(usage: Usage) -> frozenset[Column]:
     )
 
 
-def _linked(column: Column, same: set[Column], returned: frozenset[Column]) -> bool:
-    """Whether the parent has the child's value: by a foreign key, or under the same name where no key says so."""
-    return bool(same & returned) or any(name == column[1] and name.lower() != "id" for _, name in returned)
+def _fixed(usage: Usage) -> frozenset[Column]:
+    """Columns that have one value in all rows of an answer, as a tenant's: nobody asks again for each row by that."""
+    asked = [column for column, _ in _asked(usage)]
+    return frozenset(column for column in asked if asked.count(column) == 1)
+
+
+def _linked(column: Column, siblings: set[Column], returned: frozenset[Column]) -> bool:
+    """Whether the parent has the child's value: by a foreign key to the same row, or under the same name where no key says so."""
+    return bool(siblings & returned) or any(name == column[1] and name.lower() != "id" for _, name in returned)
 
 
 def _follows(parent: Statement, child: Statement, column: Column, parameter: int, intervals: Sequence[Interval]) -> Loop | None:

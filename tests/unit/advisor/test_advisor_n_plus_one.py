@@ -197,6 +197,27 @@ def test_a_child_of_another_table_that_only_keeps_pace_is_none():
     assert loops_of(paced) == set()
 
 
+def test_the_one_tenant_of_all_rows_is_no_key_to_ask_by():
+    """Each page reads the two roles of its tenant, and twice what the tenant has: the same value, however many rows."""
+    tables = {
+        one.id: one for one in (table("Role", "id", "tenantId"), table("Limit", "id", "tenantId", "most"), table("Tenant", "id"))
+    }
+    roles = 'select "id" from "Role" where "tenantId" = $1'
+    limits = 'select "most" from "Limit" where "tenantId" = $1'
+    intervals = [Interval({1: n, 2: 2 * n}, {1: 2 * n, 2: 2 * n}) for n in (100, 250, 80, 300, 120, 90)]
+    pair = [Statement(1, roles, 940, 1, 1880, 0, 0, NOW), Statement(2, limits, 1880, 1, 1880, 0, 0, NOW)]
+    keys = {
+        key("Role", "tenantId"): frozenset({key("Tenant", "id")}),
+        key("Limit", "tenantId"): frozenset({key("Tenant", "id")}),
+        key("Tenant", "id"): frozenset({key("Role", "tenantId"), key("Limit", "tenantId")}),
+    }
+    assert find_loops(pair, intervals, Catalog(tables), keys) == ()
+    assert find_loops(pair, intervals, Catalog(tables), {}) == ()
+    # Of several tenants at once it may be one.
+    several = replace(pair[0], text='select "id", "tenantId" from "Role" where "tenantId" in ($1, $2)')
+    assert find_loops([several, pair[1]], intervals, Catalog(tables), keys)
+
+
 def test_a_chain_of_two_queries_is_none():
     """The latest session of a user, then its events: one row, one call."""
     latest = 'select "sessionId" from "BehaviorLog" where "userId" = $1 order by "timestamp" desc limit $2'
