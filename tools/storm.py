@@ -45,16 +45,23 @@ def cells(row: dict) -> list[str]:
 
 def main() -> int:
     """Start and converge the server where it is not there yet, then let it storm."""
+    # One of an earlier run is no result of this one.
+    result = ROOT / "build" / "reports" / SERVER / "storm.json"
+    out = ROOT / "build" / "bench" / "storm.json"
+    result.unlink(missing_ok=True)
+    out.unlink(missing_ok=True)
     lab("up", SERVER)
     try:
         if play("playbooks/site.yml"):
             return 1
         status = play("playbooks/benchmark.yml", "--tags", "storm")
-        rows = json.loads((ROOT / "build" / "reports" / SERVER / "storm.json").read_text(encoding="utf-8"))["storms"]
+        if not result.exists():
+            print("The storm ended before it had a result; Ansible's message above says why.", file=sys.stderr)
+            return status or 1
+        rows = json.loads(result.read_text(encoding="utf-8"))["storms"]
     finally:
         if not os.environ.get("KEEP"):
             release(SERVER)
-    out = ROOT / "build" / "bench" / "storm.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
     table = [list(COLUMNS), *map(cells, rows)]
