@@ -60,6 +60,22 @@ def test_nobody_is_trusted_over_tcp_and_md5_is_gone(line, bad):
 
 
 @pytest.mark.parametrize(
+    ("days", "own", "bad"),
+    [(31, True, False), (3650, True, False), (30, True, True), ("0", True, True), (-1, True, True), (20, False, False)],
+)
+def test_a_certificate_lasts_until_the_next_run(days, own, bad):
+    name = "validate | Refuse days that would be over at the next run"
+    given = {"certificate_days": days, "certificate_own": own}
+    assert refused("certificate/tasks/validate.yml", name, "__certificate_too_short", **given) is bad
+
+
+def test_what_is_refused_before_any_change_is_refused_before_the_first_role():
+    play = yaml.safe_load((ROLES.parent / "playbooks/site.yml").read_text())[0]
+    asked = {task["ansible.builtin.import_role"]["name"] for task in play["pre_tasks"] if "ansible.builtin.import_role" in task}
+    assert {place.parts[-3] for place in ROLES.glob("*/tasks/validate.yml")} <= asked
+
+
+@pytest.mark.parametrize(
     ("settings", "names"),
     [
         ({"port": 5433}, ["port"]),
