@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _UNITS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
 _PERIOD = re.compile(r"(\d+) (hour|day|week)s?")
+_MOST_DIGITS = 7
+_LONGEST = timedelta(days=36_525)
 _OPTIONS = frozenset({"column", "keep", "lag"})
 _TYPES = {"timestamp without time zone": "timestamp", "timestamp with time zone": "timestamptz", "date": "date"}
 _WHOLE_DAYS = timedelta(days=2)
@@ -58,14 +60,24 @@ def parse_rolling(index: str, raw: Mapping[str, Any]) -> Rolling:
     if not column:
         raise PgkeelError(f"Index {index} is rolling without a column", "Name the column that holds the time")
     match = _PERIOD.fullmatch(period)
-    if not match or not int(match[1]):
-        raise PgkeelError(f"Index {index} is to keep {period!r}", "Write a period such as 30 days, 12 hours or 4 weeks")
+    keep = _period(match)
+    if keep is None:
+        raise PgkeelError(
+            f"Index {index} is to keep {period!r}", "Write a period such as 30 days, 12 hours or 4 weeks, of a century at most"
+        )
     share = 0.1 if lag is None else float(lag)
     if not 0 < share <= 1:
         raise PgkeelError(
             f"Index {index} has a rolling lag of {share:g}", "Give a share of the period above 0 and up to 1, as 0.1"
         )
-    return Rolling(column, int(match[1]) * _UNITS[match[2]], share)
+    return Rolling(column, keep, share)
+
+
+def _period(match: re.Match[str] | None) -> timedelta | None:
+    """None for nothing, and for more than the calendar has."""
+    number = int(match[1]) if match and len(match[1]) <= _MOST_DIGITS else 0
+    keep = number * _UNITS[match[2]] if match else timedelta(0)
+    return keep if timedelta(0) < keep <= _LONGEST else None
 
 
 def choose_cutoff(rolling: Rolling, now: datetime, present: Iterable[datetime]) -> datetime:

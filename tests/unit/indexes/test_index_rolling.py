@@ -26,6 +26,8 @@ def test_the_period_and_the_lag_are_parsed():
         ({"column": "at", "keep": "1 month"}, "is to keep '1 month'"),
         ({"column": "at", "keep": "0 days"}, "is to keep '0 days'"),
         ({"column": "at", "keep": "-3 days"}, "is to keep"),
+        ({"column": "at", "keep": "1000000 days"}, "is to keep '1000000 days'"),
+        ({"column": "at", "keep": f"{10**20} weeks"}, "is to keep"),
         ({"column": "at"}, "is to keep ''"),
         ({"keep": "30 days"}, "without a column"),
         ({"column": "at", "keep": "30 days", "lag": 0}, "lag of 0"),
