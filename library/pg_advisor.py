@@ -182,6 +182,9 @@ ARGUMENTS = {
     },
 }
 
+# Beyond these a window has no beginning; what is below zero is refused with the rest.
+LARGEST = {"window_hours": 87_600, "retention_days": 36_500, "top": 100_000, "samples": 10_000, "sample_seconds": 86_400}
+
 
 def main() -> None:
     """Read, advise, keep a snapshot."""
@@ -189,6 +192,9 @@ def main() -> None:
     if MISSING:
         module.fail_json(msg=missing_required_lib(MISSING.name or str(MISSING)), exception=str(MISSING))
     given = module.params
+    for name, high in LARGEST.items():
+        if abs(given[name]) > high:
+            module.fail_json(msg=f"{name} is {given[name]}. Give a number up to {high}.")
     login = Login.from_arguments(given)
     request = Request(
         login=login,
