@@ -32,7 +32,7 @@ WHOLE_BUDGET_SHARE = 0.01
 """Of the workload's time: what filling the whole budget must save."""
 MOST_PROVED = 20
 FILL_SECONDS = 15.0
-CLEARLY_BETTER = 1.01
+CLEARLY_BETTER = 0.01
 UNKNOWN_WRITES = " What it costs those who write the table could not be measured on the copy: look at a write before and after."
 LONGEST_SHOWN = 4_000
 """Characters of a statement in a result."""
@@ -192,7 +192,7 @@ def _contest(
 ) -> Proof:
     """Prove every set, and take the one that gained the most; it becomes the advice's choice."""
     best: tuple[float, Proof, Choice] | None = None
-    for number, choice in enumerate(sets):
+    for choice in sets:
         proof = prove(
             connector,
             statements,
@@ -204,14 +204,18 @@ def _contest(
             budget_bytes=limits.budget_bytes,
         )
         gained = gained_ms(proof)
-        # A set chosen otherwise must be clearly better, not luckier.
-        if best is None or gained > best[0] * (CLEARLY_BETTER if number else 1.0):
+        if best is None or clearly_better(gained, best[0]):
             best = (gained, proof, choice)
     if best is None:
         return Proof()
     advice.choice = best[2]
     advice.chosen = tuple(by_name[name] for name in best[2].indexes)
     return best[1]
+
+
+def clearly_better(gained_ms: float, than_ms: float) -> bool:
+    """Whether a set chosen otherwise is better, and not luckier: also where both lose."""
+    return gained_ms > than_ms + CLEARLY_BETTER * abs(than_ms)
 
 
 def all_candidates(statements: Sequence[Ready]) -> list[Candidate]:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pgkeel.advisor import choice as module
+from pgkeel.advisor.advise import clearly_better
 from pgkeel.advisor.choice import Costed, Option, Price, choose
 
 NAMES = "abcdefgh"
@@ -93,3 +94,11 @@ def test_many_candidates_are_chosen_well(queries, prices, budget) -> None:
     assert mine >= 0.5 * exact - 1e-6
     for name in found.indexes:
         assert net(queries, prices, set(found.indexes) - {name}) <= mine + 1e-6
+
+
+def test_a_rival_set_must_be_clearly_better() -> None:
+    assert clearly_better(102.0, 100.0)
+    assert not clearly_better(100.5, 100.0)
+    assert not clearly_better(-100.5, -100.0)
+    assert clearly_better(-90.0, -100.0)
+    assert not clearly_better(0.0, 0.0)
