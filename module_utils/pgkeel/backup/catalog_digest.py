@@ -47,9 +47,10 @@ def _privileges(acl: LiteralString, kind: LiteralString, owner: LiteralString) -
 
 
 # One row an object: its kind and name, and then whatever makes it what it is. search_path is empty: every name is qualified.
-# Of a restore's own making, and therefore not compared: the order of options (WITH CHECK OPTION comes last), the order of columns
-# in a table that inherits (the parents' come first), and the foreign keys that one of a partitioned table, or to one, brings
-# along for each partition: their names count in the order of the partitions.
+# Of a restore's own making, and therefore not compared: the order of options (WITH CHECK OPTION comes last), the position in the
+# write-ahead log that PostgreSQL 17.12 and later note among a column's options (pg_attver: when the column was defined; no dump has
+# it), the order of columns in a table that inherits (the parents' come first), and the foreign keys that one of a partitioned table,
+# or to one, brings along for each partition: their names count in the order of the partitions.
 QUERIES: tuple[LiteralString, ...] = (
     f"""SELECT 'schema', nspname, pg_get_userbyid(nspowner), {_privileges("nspacl", "n", "nspowner")} FROM space""",
     f"""
@@ -72,7 +73,9 @@ QUERIES: tuple[LiteralString, ...] = (
            THEN row_number() OVER (PARTITION BY rel.oid ORDER BY attnum) END,
       format_type(atttypid, atttypmod), attnotnull, attidentity, attgenerated,
       (SELECT concat_ws('.', collnamespace::regnamespace::text, collname) FROM pg_collation o WHERE o.oid = attcollation),
-      attstorage, attcompression, attoptions, CASE WHEN attacl IS NOT NULL THEN {_privileges("attacl", "c", "relowner")} END,
+      attstorage, attcompression,
+      (SELECT array_agg(o ORDER BY o COLLATE "C") FROM unnest(attoptions) o WHERE NOT starts_with(o, 'pg_attver=')),
+      CASE WHEN attacl IS NOT NULL THEN {_privileges("attacl", "c", "relowner")} END,
       (SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef d WHERE d.adrelid = rel.oid AND d.adnum = attnum)
     FROM rel JOIN pg_attribute ON attrelid = rel.oid
     WHERE relkind IN ('r','p','v','m','f','c') AND attnum > 0 AND NOT attisdropped
