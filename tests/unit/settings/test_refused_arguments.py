@@ -59,6 +59,35 @@ def test_nobody_is_trusted_over_tcp_and_md5_is_gone(line, bad):
     assert found == ([line] if bad else [])
 
 
+GOOD_NETWORKS = (
+    "192.0.2.0/24", "0.0.0.0/0", "192.0.2.7/32", "192.0.2.0 255.255.255.0", "samenet", "samehost", "all", "db.example.com",
+    ".example.com", "2001:db8::/32", "::/0", "::1/128", "fe80::1%eth0/64", "2001:db8:0:1:2:3:4:5/128", "1:2:3:4:5:6:7::/112",
+    "::ffff:192.0.2.0/120", "2001:db8:: ffff:ffff::",
+)  # fmt: skip
+BAD_NETWORKS = (
+    "192.0.2.0/99", "192.0.2.0/33", "192.0.2.0", "192.0.2.0/", "192.0.2.256/24", "192.0.2/24", "192.0.2.0/255.255.255.0",
+    "2001:db8::", "2001:db8::/129", "2001:db8:::/32", "1::2::3/64", "1:2:3/64", "1:2:3:4:5:6:7:8::/64",
+    "1:2:3:4:5:6:7:8:9/64", "12345::/16", "g::/16", "db.example.com/24", "samenet/24", "192.0.2.0/24 # office", "",
+    "192.0.2.0/24, 198.51.100.0/24",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("network", "bad"), [(one, False) for one in GOOD_NETWORKS] + [(one, True) for one in BAD_NETWORKS])
+@pytest.mark.parametrize("mapping", [False, True])
+def test_a_network_is_one(network, bad, mapping):
+    given = [{"network": network, "tls": False} if mapping else network]
+    name = "validate | Refuse networks that are none"
+    found = refused("postgresql/tasks/validate.yml", name, "__postgresql_no_network", postgresql_hba_networks=given)
+    assert found == ([network] if bad else [])
+
+
+def test_a_mapping_names_its_network():
+    name = "validate | Refuse networks that are none"
+    given = [{"databases": ["edtech"]}, {"network": 10}, 10]
+    found = refused("postgresql/tasks/validate.yml", name, "__postgresql_no_network", postgresql_hba_networks=given)
+    assert found == ["(none)", "10", "(none)"]
+
+
 @pytest.mark.parametrize(
     ("days", "own", "bad"),
     [(31, True, False), (3650, True, False), (30, True, True), ("0", True, True), (-1, True, True), (20, False, False)],
