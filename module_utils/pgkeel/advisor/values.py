@@ -68,6 +68,7 @@ _TYPE_VALUES = {
 _DOCUMENT_ROLES = {"@>": "jsonb", "@?": "jsonpath", "@@": "jsonpath"}
 """Operators that ask a JSON document, and the type of what they ask with."""
 _TIMES = re.compile(r"^timestamp|^time\b")
+_ELEMENT = re.compile(r"""\{("(?:[^"\\]|\\.)*"|[^"{},]+)[,}]""", re.DOTALL)
 PATTERN_LETTERS = 4
 LONGEST_LIST = 1_000
 MOST_TRIES = 10_000
@@ -95,7 +96,8 @@ def chosen_values(
     for number, kind in enumerate(types, 1):
         parameter = usage.parameters.get(number, Parameter(number))
         facts = _facts(parameter, catalog)
-        if facts is not None and (facts.bounds or facts.common) and (parameter.role == "any" or kind.endswith("[]")):
+        known = facts is not None and (facts.bounds or facts.common)
+        if facts is not None and known and (parameter.role == "any" or (kind.endswith("[]") and kind != facts.type)):
             told = list_length(parameter, usage, rows_a_call)
             length = told if told and LENGTHS[choice] == LENGTHS[0] else LENGTHS[choice]
             values.append(_array(several(facts, length, choice)))
@@ -210,10 +212,9 @@ def _value(  # noqa: PLR0911 - one line a kind of parameter
             return _recent(facts, role, kind, choice, pair) or _range(facts, role, choice, pair)
         if role == "like":
             return _pattern(_typical(facts, choice, 0), choice)
-        if role in _DOCUMENT_ROLES and kind == _DOCUMENT_ROLES[role]:
-            return _of_document(role, _typical(facts, choice, 0))
-        if role == "key":
-            return _key(_typical(facts, choice, 0))
+        inside = _inside(role, kind, facts, choice)
+        if inside is not None:
+            return inside
         if kind == facts.type or kind in {"text", "integer", "bigint", "numeric"} or role in {"=", ""}:
             return _typical(facts, choice, number)
     if role == "like":
@@ -271,8 +272,14 @@ def _pattern(text: str, choice: int) -> str:
     return f"%{letters[middle : middle + PATTERN_LETTERS]}%"
 
 
-def _of_document(role: str, document: str) -> str:
-    return _part(document) if role == "@>" else _path(document, asks=role == "@?")
+def _inside(role: str, kind: str, facts: ColumnFacts, choice: int) -> str | None:
+    """What a query asks of the inside of a document or an array; None for other questions."""
+    typical = _typical(facts, choice, 0)
+    if kind.endswith("[]"):
+        return _first_of((typical, *facts.common, *facts.bounds)) if role == "@>" else None
+    if kind == _DOCUMENT_ROLES.get(role):
+        return _part(typical) if role == "@>" else _path(typical, asks=role == "@?")
+    return _key(typical) if role == "key" else None
 
 
 def _part(document: str) -> str:
@@ -293,6 +300,12 @@ def _path(document: str, *, asks: bool) -> str:
     name, value = next(iter(part.items()), ("id", None)) if isinstance(part, dict) else ("id", None)
     path, wanted = f"$.{json.dumps(name)}", json.dumps(value if isinstance(value, str | int | float | bool) else None)
     return f"{path} ? (@ == {wanted})" if asks else f"{path} == {wanted}"
+
+
+def _first_of(arrays: Sequence[str]) -> str:
+    """One element, as a query would ask for, of the first of the arrays that has any and no more than one dimension."""
+    elements = (_ELEMENT.match(array) for array in arrays)
+    return next((f"{{{element[1]}}}" for element in elements if element), "{}")
 
 
 def _key(document: str) -> str:

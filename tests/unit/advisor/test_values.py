@@ -79,6 +79,21 @@ MANY = replace(
 LISTS = replace(CATALOG, tables={**CATALOG.tables, MANY.id: MANY})
 
 
+def test_an_array_is_asked_for_what_arrays_have() -> None:
+    tags = replace(ORDERS.columns["tags"], common=('{"a, b",c}', "{d}", "{}"), common_shares=(0.5, 0.3, 0.1))
+    catalog = replace(CATALOG, tables={ORDERS.id: replace(ORDERS, columns={**ORDERS.columns, "tags": tags})})
+
+    def asked(sql: str, choice: int) -> tuple[str | None, ...]:
+        return chosen_values(read_usage(sql, catalog), ["text[]"], catalog, choice)
+
+    assert [asked('SELECT 1 FROM "Orders" WHERE tags @> $1', choice) for choice in range(SETS)] == [
+        ('{"a, b"}',),
+        ("{d}",),
+        ('{"a, b"}',),
+    ]
+    assert asked('SELECT 1 FROM "Orders" WHERE tags && $1', 0) == ('{"a, b",c}',)
+
+
 def test_what_escapes_in_a_pattern_is_one_letter() -> None:
     pattern, escape = values('SELECT 1 FROM "Orders" WHERE note LIKE $1 ESCAPE $2', ["text", "text"])
     assert "%" in (pattern or "")
