@@ -175,6 +175,18 @@ function extrasOf(call, file) {
   return { start: body.getStart(file), parameter, named, entries };
 }
 
+/** `text("a")` and the calls behind it, where a column is such a chain. */
+function chainOf(value) {
+  const links = [];
+  let builder = value;
+  while (ts.isCallExpression(builder) && ts.isPropertyAccessExpression(builder.expression) && ts.isCallExpression(builder.expression.expression)) {
+    const inner = builder.expression.expression;
+    links.unshift({ name: builder.expression.name.text, start: inner.getEnd(), end: builder.getEnd() });
+    builder = inner;
+  }
+  return ts.isCallExpression(builder) ? { builder_start: value.getStart(), builder_end: builder.getEnd(), links } : { builder_end: null };
+}
+
 /** Offsets of JavaScript count a character outside the basic plane, an emoji in a comment, twice; the caller counts characters. */
 function inCharacters(found, text) {
   if (!/[\ud800-\udfff]/.test(text)) return found;
@@ -214,6 +226,7 @@ function places(inputs) {
               property: property.name.text ?? property.name.getText(file),
               start: property.getStart(file),
               end: property.getEnd(),
+              ...chainOf(property.initializer),
             })),
           }, text));
         }

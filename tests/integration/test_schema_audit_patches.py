@@ -52,11 +52,17 @@ function indexesOf() {
 }
 """,
     "extra.ts": """\
-import { integer, pgTable } from "drizzle-orm/pg-core";
+import { index, integer, pgTable } from "drizzle-orm/pg-core";
 
 export const lonely = pgTable("lonely", { a: integer("a") });
 export const used = pgTable("used", { a: integer("a") });
 export const columns = used;
+export const left = pgTable("left", {
+  a: integer("a"), // stays
+  gone: integer("gone"), // goes
+  spoken: integer("spoken"),
+}, (t) => [index("one").on(t.a), index("two").on(t.gone), index("three").on(t.gone, t.a)]);
+export const names = [left.spoken];
 """,
 }
 BOTH = Index("T_a_b_idx", (IndexKey("a"), IndexKey("b", descending=True)))
@@ -241,3 +247,12 @@ def test_a_patch_fits_whatever_characters_the_file_has(tmp_path: Path, before: s
     ]
     new = [*lines[:2], '  b: integer("b").notNull(),', *lines[2:]]
     assert mended(tmp_path, before + "\n".join(lines) + after) == before + "\n".join(new) + after
+
+
+def test_an_extra_column_goes_with_its_indexes_unless_something_else_speaks_of_it(source: DrizzleSource) -> None:
+    """What is left of it would keep the file from loading."""
+    table = Table("left", COLUMNS)
+    gone, new = change(source, table, Kind.EXTRA_COLUMN, ("gone", NOTHING, "integer"))
+    assert gone[0] == '  gone: integer("gone"), // goes'
+    assert new == ['}, (t) => [index("one").on(t.a), ]);']
+    assert change(source, table, Kind.EXTRA_COLUMN, ("spoken", NOTHING, "integer")) == ([], [])

@@ -64,8 +64,8 @@ def property_key(name: str) -> str:
 
 def column_code(schema: Schema, table: str, column: Column, names: Names) -> Code | None:
     """The builder of a column with everything that belongs to it; None where Drizzle has no builder or no equal for it."""
-    built = _builder(column, names)
-    default = _default(column)
+    built = builder_code(column, names)
+    default = default_code(column)
     if built is None or default is None:
         return None
     found = schema.tables[table]
@@ -77,7 +77,7 @@ def column_code(schema: Schema, table: str, column: Column, names: Names) -> Cod
     parts.append(default.text)
     if any(index.unique and index.columns == (column.name,) and not index.predicate for index in found.indexes):
         parts.append(".unique()")
-    parts += [_references(key, table, names) for key in found.foreign_keys if key.columns == (column.name,)]
+    parts += [reference_code(key, table, names) for key in found.foreign_keys if key.columns == (column.name,)]
     return Code("".join(parts), frozenset(imports))
 
 
@@ -176,7 +176,8 @@ def _key(table: str, column: str, names: Names, parameter: str) -> str:
     return f"{parameter}.{name}" if re.fullmatch(r"[A-Za-z_$][\w$]*", name) else f"{parameter}[{json.dumps(name)}]"
 
 
-def _builder(column: Column, names: Names) -> Code | None:
+def builder_code(column: Column, names: Names) -> Code | None:
+    """What a column begins with, its type; None where Drizzle has no builder for it."""
     array = column.type.endswith("[]")
     base = column.type.removesuffix("[]")
     name = json.dumps(column.name)
@@ -211,10 +212,18 @@ def _typed(base: str, name: str) -> Code | None:
     return None
 
 
-def _default(column: Column) -> Code | None:  # noqa: PLR0911 - one return a form of default
+def default_code(column: Column) -> Code | None:
     """The default; None for one whose function the database does not know and we do not either (cuid, nanoid …)."""
-    if column.client:
-        return Code(_CLIENT[column.client]) if column.client in _CLIENT else None
+    if not column.client:
+        return _database_default(column)
+    if column.client not in _CLIENT:
+        return None
+    # `@default(now()) @updatedAt` has both.
+    default = _database_default(column) or Code("")
+    return Code(default.text + _CLIENT[column.client], default.imports)
+
+
+def _database_default(column: Column) -> Code | None:  # noqa: PLR0911 - one return a form of default
     value = column.default
     if value.startswith("generated:"):
         return None
@@ -244,7 +253,8 @@ def _template(text: str) -> str:
     return text.replace("\\", "\\\\").replace("`", "\\`").replace("${", "\\${")
 
 
-def _references(key: ForeignKey, table: str, names: Names) -> str:
+def reference_code(key: ForeignKey, table: str, names: Names) -> str:
+    """A foreign key of one column behind its builder; empty where the code has no variable for the other table."""
     variable = names.tables.get(key.table)
     if not variable:
         return ""

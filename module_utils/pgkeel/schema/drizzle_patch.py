@@ -7,7 +7,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -25,9 +25,38 @@ from .drizzle_code import (
     table_code,
     values_code,
 )
+from .drizzle_column import Written, rewritten
 from .model import Schema
 
 _INDEX_KINDS = ("index", "uniqueIndex", "unique")
+# Keys of one column that a table may state instead of the column.
+_STATES = {
+    "primaryKey": Kind.PRIMARY_KEY,
+    "unique": Kind.UNIQUE,
+    "uniqueIndex": Kind.UNIQUE,
+    "foreignKey": Kind.FOREIGN_KEY,
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is mended together."""
+
+    schema: Schema
+    """The truth."""
+    wrong: Mapping[tuple[str, str], frozenset[Kind]]
+    """What differs, by table and column."""
+
+    @classmethod
+    def of(cls, schema: Schema, differences: Iterable[Difference]) -> Task:
+        """All of these."""
+        wrong: dict[tuple[str, str], frozenset[Kind]] = defaultdict(frozenset)
+        for one in differences:
+            # A key changes every column that has it, and every one that shall have it.
+            columns = schema.tables[one.table].columns if one.kind is Kind.PRIMARY_KEY else (one.column,)
+            for column in columns:
+                wrong[one.table, column] |= {one.kind}
+        return cls(schema, wrong)
 
 
 @dataclass(frozen=True)
@@ -77,8 +106,13 @@ class DrizzleSource:
         found, here = self._tables.get(table), self._property(table, column)
         return self.texts[found["path"]][here["start"] : here["end"]] if found and here else ""
 
-    def edits(self, schema: Schema, difference: Difference) -> list[Edit]:  # noqa: PLR0911 - one return a kind
-        """What mends a difference; empty where that cannot be derived."""
+    def edits(self, schema: Schema, difference: Difference) -> list[Edit]:
+        """What mends a difference by itself; empty where that cannot be derived."""
+        return self.mend(Task.of(schema, [difference]), difference)
+
+    def mend(self, task: Task, difference: Difference) -> list[Edit]:  # noqa: PLR0911 - one return a kind
+        """What mends a difference among others; empty where that cannot be derived."""
+        schema = task.schema
         where = (difference.table, difference.column)
         match difference.kind:
             case Kind.MISSING_TABLE:
@@ -94,15 +128,15 @@ class DrizzleSource:
             case Kind.EXTRA_TABLE:
                 return self._without_table(difference.table)
             case Kind.PRIMARY_KEY:
-                return self._primary_key(schema, difference.table)
+                return self._primary_key(task, difference.table)
             case Kind.INDEX:
                 return self._index(schema, difference)
             case Kind.UNIQUE:
-                return self._unique(schema, difference)
+                return self._unique(task, difference)
             case Kind.FOREIGN_KEY:
-                return self._foreign_key(schema, difference)
+                return self._foreign_key(task, difference)
             case Kind.TYPE | Kind.NULLABILITY | Kind.DEFAULT:
-                return self._column_anew(schema, *where)
+                return self._column_anew(task, *where)
             case _:
                 return []
 
@@ -160,17 +194,57 @@ class DrizzleSource:
         return [Edit(found["path"], start, start, line, _needed(code))]
 
     def _without_column(self, table: str, column: str) -> list[Edit]:
+        """With the indexes and keys of the table that name it; nothing where relations or other tables would be left with it."""
         found, here = self._tables.get(table), self._property(table, column)
         if found is None or here is None:
             return []
-        text = self.texts[found["path"]]
+        path, name = found["path"], here["property"]
+        text = self.texts[path]
         after = re.compile(r"\s*,?[ \t]*(//[^\n]*)?\n?").match(text, here["end"])
-        return [Edit(found["path"], _line_start(text, here["start"]), after.end() if after else here["end"], "")]
+        edits = [Edit(path, _line_start(text, here["start"]), after.end() if after else here["end"], "")]
+        # Another primary key is a difference of its own.
+        named = [one for one in (found["extras"] or {"entries": []})["entries"] if name in one["properties"]]
+        edits += [self._without_entry(path, one) for one in named if one["kind"] != "primaryKey"]
+        return [] if self._used(found, name, named) else edits
 
-    def _column_anew(self, schema: Schema, table: str, column: str) -> list[Edit]:
+    def _used(self, table: Mapping[str, Any], name: str, known: Iterable[Mapping[str, Any]]) -> bool:
+        """Whether anything but these entries speaks of a column."""
+        callers = [table["variable"], *([table["extras"]["parameter"]] if table["extras"] else [])]
+        called = "|".join(re.escape(one) for one in callers if one)
+        use = re.compile(rf"""\b(?:{called})(?:\??\.{re.escape(name)}(?![\w$])|\[["'`]{re.escape(name)}["'`]\])""")
+        return any(
+            not any(path == table["path"] and one["start"] <= match.start() < one["end"] for one in known)
+            for path, text in self.texts.items()
+            for match in use.finditer(text)
+            # The table's parameter is its own in the table's statement only.
+            if match[0].startswith(table["variable"] or "\0")
+            or (path == table["path"] and table["body_end"] <= match.start() < (table["statement_end"] or len(text)))
+        )
+
+    def column(self, task: Task, table: str, column: str) -> Code | None:
+        """A column as it has to be; None where the truth has none, or Drizzle cannot say it."""
+        expected = task.schema.tables[table].columns.get(column) if table in task.schema.tables else None
+        if expected is None:
+            return None
+        written = self._written(table, column)
+        if written is None:
+            return column_code(task.schema, table, expected, self.names)
+        return rewritten(task.schema.tables[table], expected, self.names, written, task.wrong.get((table, column), frozenset()))
+
+    def _written(self, table: str, column: str) -> Written | None:
         found, here = self._tables.get(table), self._property(table, column)
-        expected = schema.tables[table].columns.get(column)
-        code = column_code(schema, table, expected, self.names) if expected else None
+        if found is None or here is None:
+            return None
+        stated = {
+            _STATES[entry["kind"]]
+            for entry in (found["extras"] or {"entries": []})["entries"]
+            if entry["kind"] in _STATES and entry["properties"] == [here["property"]]
+        }
+        return Written.at(here, self.texts[found["path"]], stated)
+
+    def _column_anew(self, task: Task, table: str, column: str) -> list[Edit]:
+        found, here = self._tables.get(table), self._property(table, column)
+        code = self.column(task, table, column)
         if found is None or here is None or code is None:
             return []
         return [Edit(found["path"], here["start"], here["end"], f"{property_key(here['property'])}: {code.text}", _needed(code))]
@@ -256,29 +330,30 @@ class DrizzleSource:
         keys = re.search(r"\w+ \((.*?)\)(?: include| nulls| where|$)", difference.actual)
         return [key.split(" ")[0] for key in keys[1].split(", ")] if keys else []
 
-    def _unique(self, schema: Schema, difference: Difference) -> list[Edit]:
+    def _unique(self, task: Task, difference: Difference) -> list[Edit]:
         table, column = difference.table, difference.column
         single = "," not in column and self._property(table, column) is not None
         if single and (difference.actual == NOTHING or ".unique(" in self.written(table, column)):
-            return self._column_anew(schema, table, column)
-        return self._index(schema, difference)
+            return self._column_anew(task, table, column)
+        return self._index(task.schema, difference)
 
-    def _foreign_key(self, schema: Schema, difference: Difference) -> list[Edit]:
-        table, columns = difference.table, difference.column.split(",")
+    def _foreign_key(self, task: Task, difference: Difference) -> list[Edit]:
+        schema, table, columns = task.schema, difference.table, difference.column.split(",")
         key = next((one for one in schema.tables[table].foreign_keys if one.describe() == difference.expected), None)
         old = self._entry(table, ("foreignKey",), columns)
         if len(columns) == 1 and old is None:
-            return self._column_anew(schema, table, columns[0])
+            return self._column_anew(task, table, columns[0])
         code = foreign_key_code(key, table, self.names, self._parameter(table)) if key else None
         return [] if key and code is None else self._extra(table, old, code)
 
-    def _primary_key(self, schema: Schema, table: str) -> list[Edit]:
+    def _primary_key(self, task: Task, table: str) -> list[Edit]:
+        schema = task.schema
         wanted = schema.tables[table].primary_key
         code = primary_key_code(wanted, table, self.names, self._parameter(table)) if len(wanted) > 1 else None
         edits = self._extra(table, self._entry(table, ("primaryKey",), ()), code)
         for column in schema.tables[table].columns:
             if (".primaryKey(" in self.written(table, column)) != (wanted == (column,)):
-                edits += self._column_anew(schema, table, column)
+                edits += self._column_anew(task, table, column)
         return edits
 
 
@@ -344,6 +419,18 @@ def _joined(edits: Sequence[Edit]) -> list[Edit]:
         else:
             text = around[0] + ", ".join(one.text for one in together) + around[1]
             found.append(Edit(together[0].path, start, end, text))
+    return _merged(found)
+
+
+def _merged(edits: Sequence[Edit]) -> list[Edit]:
+    """Neighbours that go share the comma between them."""
+    found: list[Edit] = []
+    for edit in edits:
+        before = found[-1] if found else None
+        if before and not before.text and not edit.text and before.start < before.end and edit.start < before.end:
+            found[-1] = replace(before, end=max(before.end, edit.end))
+        else:
+            found.append(edit)
     return found
 
 

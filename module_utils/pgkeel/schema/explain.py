@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from .difference import NOTHING, Difference, Kind, Side
-from .drizzle_code import column_code, index_code, property_key
-from .drizzle_patch import DrizzleSource, patch
+from .drizzle_code import index_code, property_key
+from .drizzle_patch import DrizzleSource, Task, patch
 from .index_migration import prisma_line
 from .model import Index, Schema, TypedSchema
 from .unmigrated import Inventory
@@ -41,7 +41,9 @@ def combined_patch(differences: Sequence[Difference], sources: Sources) -> str:
     """One unified diff that mends everything in the Drizzle files that can be derived; empty for nothing."""
     if sources.drizzle is None or sources.truth is None:
         return ""
-    edits = [edit for one in differences if one.wrong is Side.DRIZZLE for edit in sources.drizzle.edits(sources.truth, one)]
+    ours = [one for one in differences if one.wrong is Side.DRIZZLE and one.truth is Side.PRISMA]
+    task = Task.of(sources.truth, ours)
+    edits = [edit for one in ours for edit in sources.drizzle.mend(task, one)]
     return patch(sources.drizzle, edits) if edits else ""
 
 
@@ -203,8 +205,7 @@ def _drizzle_fix(  # noqa: PLR0911 - one return a kind
     place = source.place(one.table, one.column) or source.place(one.table)
     where = f"{place}: " if place else ""
     written = source.written(one.table, one.column)
-    column = truth.tables[one.table].columns.get(one.column) if one.table in truth.tables else None
-    code = column_code(truth, one.table, column, source.names) if column else None
+    code = source.column(Task.of(truth, [one]), one.table, one.column)
     match one.kind:
         case Kind.MISSING_TABLE if source.unexported(one.table):
             return f"{where}export the table {one.table}: what is not exported does not exist for Drizzle's tools"
