@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -29,6 +30,26 @@ RECKONED: Mapping[str, str] = {
     "transaction_buffers": "0",
     "wal_buffers": "-1",
 }
+
+# Libraries whose settings mean nothing until they are preloaded, by the first part of those settings' names. PostgreSQL takes any
+# name of two parts: it may be an application's own, or belong to a library that comes with its first use, as plpgsql does.
+PRELOADED: Mapping[str, str] = {
+    **{
+        name: name
+        for name in (
+            *("auth_delay", "auto_explain", "credcheck", "pg_failover_slots", "pg_hint_plan", "pg_partman_bgw", "pg_prewarm"),
+            *("pg_qualstats", "pg_stat_kcache", "pg_stat_statements", "pg_wait_sampling", "pgaudit", "pglogical", "set_user"),
+            "timescaledb",
+        )
+    },
+    "cron": "pg_cron",
+    "squeeze": "pg_squeeze",
+}
+# A session loads these libraries itself.
+SESSION_PRELOADS = ("session_preload_libraries", "local_preload_libraries")
+
+# guc.c, valid_custom_variable_name.
+_CUSTOM = re.compile(r"[^\W\d][\w$]*(?:\.[^\W\d][\w$]*)+")
 
 
 @dataclass(frozen=True)
@@ -237,7 +258,7 @@ def make_plan(
                 {"name": name, "wanted": text, "effective": readable(setting, setting.value), "file": "PostgreSQL's command line"}
             )
             continue
-        change = _change(server, name, text)
+        change = _change(server, name, text, waits=name in restarts)
         if change:
             changes.append(change)
     changes += _reverted(server, texts, ours)
@@ -303,28 +324,59 @@ def _sort(
             )
         texts[name] = text_of(value)
         setting = server.settings.get(name)
-        if setting is None or setting.placeholder:
-            _refuse_unknown(server, name, [library for library in libraries if library not in loaded])
-        else:
+        unknown = setting is None or setting.placeholder
+        waits = unknown and _library(name, [library for library in libraries if library not in loaded]) is not None
+        if setting is not None and not unknown:
             check(setting, texts[name])
+        elif not waits:
+            _refuse_unknown(server, name, libraries, _session_libraries(server, wanted))
         # A library's settings stay beside the preloading whether it is loaded yet or not, or they would move later.
-        target = restarts if "." in name or (setting and setting.context == "postmaster") else plain
+        beside = waits or ("." in name and not unknown)
+        target = restarts if beside or (setting and setting.context == "postmaster") else plain
         target[name] = texts[name]
     return texts, plain, restarts
 
 
-def _refuse_unknown(server: Server, name: str, unloaded: Sequence[str]) -> None:
+def _library(name: str, libraries: Sequence[str]) -> str | None:
+    """Which of the libraries a setting is named after."""
     prefix, dot, _ = name.partition(".")
-    if dot and any(prefix in {library.lower(), library.lower().removeprefix("pg_")} for library in unloaded):
+    for library in libraries if dot else ():
+        if prefix in {library.lower(), library.lower().removeprefix("pg_")}:
+            return library
+    return None
+
+
+def _session_libraries(server: Server, wanted: Mapping[str, Value]) -> list[str]:
+    own = [text_of(value) for name, value in wanted.items() if name.lower() in SESSION_PRELOADS]
+    there = [server.settings[name].value for name in SESSION_PRELOADS if name in server.settings]
+    return [library for text in own or there for library in parse_libraries(text)]
+
+
+def _refuse_unknown(server: Server, name: str, loaded: Sequence[str], later: Sequence[str]) -> None:
+    """Raise PgkeelError for a name that PostgreSQL or the library that it names does not take, or that nobody would read.
+
+    ``loaded`` are the libraries that have said what settings they have, ``later`` those that a session loads.
+    """
+    prefix, dot, rest = name.partition(".")
+    known = [other for other, setting in server.settings.items() if not setting.placeholder]
+    prefixes = {other.partition(".")[0] for other in known if "." in other}
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    cure = f"Did you mean {near[0]}" if near else "See pg_settings for the names that it has"
+    if prefix in prefixes or _library(name, loaded):
+        raise PgkeelError(f"The library {prefix} has no setting {name!r}; nothing was changed", cure)
+    if not dot or not _CUSTOM.fullmatch(name):
+        raise PgkeelError(f"PostgreSQL has no setting {name!r}; nothing was changed", cure)
+    if _library(name, later):
         return
-    near = difflib.get_close_matches(name, server.settings, n=1, cutoff=0.6)
-    if dot:
-        cure = f"Add the library {prefix} to those to preload, or remove the setting"
-    elif near:
-        cure = f"Did you mean {near[0]}"
-    else:
-        cure = "See pg_settings for the names that it has"
-    raise PgkeelError(f"PostgreSQL has no setting {name!r}; nothing was changed", cure)
+    if prefix in PRELOADED:
+        raise PgkeelError(
+            f"PostgreSQL has no setting {name!r} without its library; nothing was changed",
+            f"Add the library {PRELOADED[prefix]} to those to preload, or remove the setting",
+        )
+    # PostgreSQL would take it for an application's own.
+    meant = difflib.get_close_matches(prefix, {*prefixes, *PRELOADED}, n=1, cutoff=0.85)
+    if meant:
+        raise PgkeelError(f"No library has the setting {name!r}; nothing was changed", f"Did you mean {meant[0]}.{rest}")
 
 
 def _later_entry(server: Server, name: str, ours: Sequence[Path], home: Path) -> FileEntry | None:
@@ -349,10 +401,10 @@ def _same(name: str, setting: Setting, one: str, other: str) -> bool:
     return same(setting, one, other)
 
 
-def _change(server: Server, name: str, text: str) -> Change | None:
+def _change(server: Server, name: str, text: str, *, waits: bool) -> Change | None:
     setting = server.settings.get(name)
-    if setting is None or setting.placeholder:
-        return Change(name, None, text, "restart")
+    if setting is None or (setting.placeholder and waits):
+        return Change(name, None, text, "restart" if waits else "reload")
     if _runs_with(server, name, setting, text):
         return None
     return Change(name, readable(setting, _running(server, name, setting)), _shown(setting, text), _needs(setting))

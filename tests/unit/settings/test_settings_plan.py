@@ -126,8 +126,57 @@ def test_they_stay_in_that_file_when_it_is_loaded(tmp_path):
 
 
 def test_the_settings_of_a_library_that_nobody_loads_are_refused(tmp_path):
-    with pytest.raises(PgkeelError, match="Add the library cron"):
+    with pytest.raises(PgkeelError, match="Add the library pg_cron"):
         plan(a_server(tmp_path), {"cron.database_name": "x"}, ["pg_stat_statements"])
+
+
+TRACK = Setting("pg_stat_statements.track", "top", "", "enum", "superuser", choices=("none", "top", "all"))
+
+
+@pytest.mark.parametrize("there", [{}, {"pg_stat_statements.trak": Setting("x", "", "", "string", "user", placeholder=True)}])
+def test_a_misspelt_setting_of_a_loaded_library_is_refused_with_the_nearest_name(tmp_path, there):
+    server = a_server(tmp_path, libraries="pg_stat_statements", **{"pg_stat_statements.track": TRACK}, **there)
+    reason = r"library pg_stat_statements has no setting 'pg_stat_statements.trak'.*Did you mean pg_stat_statements.track\."
+    with pytest.raises(PgkeelError, match=reason):
+        plan(server, {"pg_stat_statements.trak": "all"}, ["pg_stat_statements"])
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_a_misspelt_library_is_no_application(tmp_path, loaded):
+    there = {"libraries": "pg_stat_statements", "pg_stat_statements.track": TRACK} if loaded else {}
+    with pytest.raises(PgkeelError, match=r"Did you mean pg_stat_statements\.track\."):
+        plan(a_server(tmp_path, **there), {"pg_stat_statments.track": "all"}, ["pg_stat_statements"])
+
+
+@pytest.mark.parametrize(
+    "name", ["app.tenant", "plpgsql.extra_warnings", "pg_trgm.similarity_threshold", "hnsw.ef_search", "a.b.c"]
+)
+def test_any_other_name_of_two_parts_is_taken_as_postgresql_takes_it(tmp_path, name):
+    result = plan(a_server(tmp_path), {name: "x"})
+    assert (result.reload_file, result.restart_file) == ({name: "x"}, {})
+    assert [change.as_dict() for change in result.changes] == [{"name": name, "old": None, "new": "x", "needs": "reload"}]
+    there = Setting(name, "x", "", "string", "user", source_file=str(RELOAD), placeholder=True)
+    again = a_server(tmp_path, entries=[(name, "x", str(RELOAD), 3)], **{name: there})
+    assert plan(again, {name: "x"}).changes == []
+    assert [change.as_dict() for change in plan(again, {name: "y"}).changes] == [
+        {"name": name, "old": "x", "new": "y", "needs": "reload"}
+    ]
+
+
+@pytest.mark.parametrize("name", ["app.", ".tenant", "app.1", "app-x.tenant", "app. x", "a..b"])
+def test_what_postgresql_takes_for_no_name_is_refused(tmp_path, name):
+    with pytest.raises(PgkeelError, match="PostgreSQL has no setting"):
+        plan(a_server(tmp_path), {name: "x"})
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_library_that_sessions_load_needs_no_preloading(tmp_path, given):
+    wanted = {"auto_explain.log_min_duration": "1s"}
+    with pytest.raises(PgkeelError, match="Add the library auto_explain"):
+        plan(a_server(tmp_path), wanted)
+    name = "session_preload_libraries"
+    server = a_server(tmp_path, **{name: Setting(name, "" if given else "auto_explain", "", "string", "superuser")})
+    assert "auto_explain.log_min_duration" in plan(server, wanted | ({name: "auto_explain"} if given else {})).reload_file
 
 
 @pytest.mark.parametrize("file", [AUTO, OPERATOR])
