@@ -108,7 +108,17 @@ def counsel(connection: psycopg.Connection[Any], workload: Workload, known: Circ
         ask("Which columns belong together", lambda: _correlated(connection, statements, catalog))
     ask("Where pages need room", lambda: advise_fillfactor(read_updates(connection), statements, catalog))
     ask("Which statements run in a loop", batches)
-    return Counsel(tuple(found), tuple(unverified))
+    return Counsel(each_once(found), tuple(unverified))
+
+
+def each_once(found: Iterable[Recommendation]) -> tuple[Recommendation, ...]:
+    """The same advice about statements that differ in the length of a list only, for all of them."""
+    known: dict[str, Recommendation] = {}
+    for one in found:
+        first = known.setdefault(one.fingerprint, one)
+        if first is not one:
+            known[one.fingerprint] = replace(first, statements=tuple(dict.fromkeys((*first.statements, *one.statements))))
+    return tuple(known.values())
 
 
 def _drops(connection: psycopg.Connection[Any], known: Circumstances) -> Drops:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -10,6 +11,9 @@ from enum import StrEnum
 from typing import Any
 
 from ..postgres.index_declaration import IndexDeclaration
+
+_LIST = re.compile(r"\bIN\s*\(\s*\$\d+(?:\s*,\s*\$\d+)*\s*\)", re.IGNORECASE)
+_PARAMETER = re.compile(r"\$\d+")
 
 
 @dataclass(frozen=True)
@@ -130,8 +134,9 @@ class Recommendation:
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits that stay the same between runs for the same advice."""
-        return hashlib.sha256(f"{self.kind}\x00{self.subject}\x00{self.ddl or self.statement}".encode()).hexdigest()[:16]
+        """16 hex digits that stay the same between runs for the same advice, however long the lists of a statement are."""
+        about = self.ddl or _PARAMETER.sub("$", _LIST.sub("IN ($)", self.statement))
+        return hashlib.sha256(f"{self.kind}\x00{self.subject}\x00{about}".encode()).hexdigest()[:16]
 
     def as_dict(self) -> dict[str, Any]:
         """A JSON-serialisable row as optimize.json has it."""

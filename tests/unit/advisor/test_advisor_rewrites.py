@@ -1,12 +1,14 @@
 """Statements to be said differently, and their healthy neighbours."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from pgkeel.advisor.batch_query import batch_query
+from pgkeel.advisor.counsel import each_once
 from pgkeel.advisor.facts import Catalog, ColumnFacts, IndexFacts, TableFacts
 from pgkeel.advisor.fillfactor_advice import Updates, advise_fillfactor
-from pgkeel.advisor.model import Kind, Statement
+from pgkeel.advisor.model import Kind, Recommendation, Statement
 from pgkeel.advisor.redaction import redact
 from pgkeel.advisor.rewrite_advice import advise_rewrites, wildcards_in
 from pgkeel.advisor.statistics_advice import Blind, Observed, Pair, advise_analyze, advise_correlated, columns_together
@@ -266,3 +268,15 @@ def test_a_statement_nested_a_thousand_deep_gets_no_advice_and_stops_nobody():
     assert [one.subject for one in found.recommendations] == ['"public"."Log": count(*)']
     assert len(advise_fillfactor([updates()], [*map(statement, deep), statement('UPDATE "Log" SET state = $1')], CATALOG)) == 1
     assert batch_query(deep[1].replace("5", "$1"), 1, (LOG.id, "kind"), CATALOG) == ""
+
+
+def test_lists_of_another_length_are_the_same_advice():
+    def advice(query_id, text):
+        return Recommendation(Kind.REWRITE, "t: OFFSET", "", "", "why", "heuristic", (query_id,), text)
+
+    short = advice(1, "SELECT a FROM t WHERE b IN ($1, $2) ORDER BY a LIMIT $3 OFFSET $4")
+    long = advice(2, "SELECT a FROM t WHERE b IN ($1, $2, $3, $4, $5) ORDER BY a LIMIT $6 OFFSET $7")
+    other = advice(3, "SELECT f($1, $2) FROM t WHERE b IN ($3, $4) ORDER BY a LIMIT $5 OFFSET $6")
+    assert short.fingerprint == long.fingerprint != other.fingerprint
+    assert other.fingerprint != replace(other, statement=other.statement.replace("f($1, $2)", "f($1)")).fingerprint
+    assert [one.statements for one in each_once([short, other, long])] == [(1, 2), (3,)]
