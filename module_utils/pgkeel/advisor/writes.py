@@ -119,7 +119,10 @@ def _once(
     columns: list[str],
     updated: list[str],
 ) -> tuple[float, int]:
-    """Milliseconds and bytes of write-ahead log for writing the sample once; ``updated`` empty means inserting it."""
+    """Milliseconds and bytes of write-ahead log for writing the sample once; ``updated`` empty means inserting it.
+
+    Without the rows of tables that inherit from it: their places are their own, and their keys may stand there twice.
+    """
     relation = sql.Identifier(*table.id)
     session.execute("BEGIN")
     try:
@@ -130,13 +133,13 @@ def _once(
         share = min(100.0, max(100.0 * 3 * SAMPLE / max(table.rows, 1.0), 0.01))
         session.execute(
             sql.SQL(
-                "CREATE TEMP TABLE pgkeel_sample ON COMMIT DROP AS SELECT ctid AS pgkeel_at, * FROM {}"
+                "CREATE TEMP TABLE pgkeel_sample ON COMMIT DROP AS SELECT ctid AS pgkeel_at, * FROM ONLY {}"
                 " TABLESAMPLE SYSTEM ({}) REPEATABLE (7) LIMIT {}"
             ).format(relation, sql.Literal(share), sql.Literal(SAMPLE))
         )
         if updated:
             return _timed(session, _exchange(relation, updated))
-        session.execute(sql.SQL("DELETE FROM {} t USING pgkeel_sample s WHERE t.ctid = s.pgkeel_at").format(relation))
+        session.execute(sql.SQL("DELETE FROM ONLY {} t USING pgkeel_sample s WHERE t.ctid = s.pgkeel_at").format(relation))
         listed = sql.SQL(", ").join(map(sql.Identifier, columns))
         insert = sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM pgkeel_sample")
         return _timed(session, insert.format(relation, listed, listed))
@@ -148,7 +151,7 @@ def _once(
 def _exchange(relation: sql.Composable, updated: Sequence[str]) -> sql.Composed:
     """Each row gets the values of another one, so that what is indexed really changes."""
     names = [sql.Identifier(name) for name in updated]
-    return sql.SQL("UPDATE {} t SET {} FROM (SELECT pgkeel_at, {} FROM pgkeel_sample) s WHERE t.ctid = s.pgkeel_at").format(
+    return sql.SQL("UPDATE ONLY {} t SET {} FROM (SELECT pgkeel_at, {} FROM pgkeel_sample) s WHERE t.ctid = s.pgkeel_at").format(
         relation,
         sql.SQL(", ").join(sql.SQL("{} = s.{}").format(name, name) for name in names),
         sql.SQL(", ").join(sql.SQL("lead({}, 1, {}) OVER (ORDER BY pgkeel_at) AS {}").format(name, name, name) for name in names),

@@ -253,3 +253,17 @@ def test_unique_columns_are_not_exchanged(monkeypatch: pytest.MonkeyPatch) -> No
     writing.write_cost(nothing, ORDERS, [("public", "i")], Writes(updated=5), frozenset({"email"}))
     assert updated
     assert all(one == [] for one in updated), "inserting stands for what cannot be tried"
+
+
+@pytest.mark.parametrize("updated", [[], ["status"]])
+def test_tables_that_inherit_are_not_written_with_their_parent(updated: list[str]) -> None:
+    said: list[str] = []
+
+    def execute(query: Any) -> Any:
+        said.append(query if isinstance(query, str) else query.as_string(None))
+        return SimpleNamespace(fetchone=lambda: (0,))
+
+    writing._once(SimpleNamespace(execute=execute, closed=False), ORDERS, [], ["id", "status"], updated)
+    touched = [one for one in said if '"public"."Orders"' in one and not one.startswith("INSERT")]
+    assert len(touched) == 2
+    assert all('ONLY "public"."Orders"' in one for one in touched)
