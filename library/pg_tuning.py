@@ -72,6 +72,12 @@ options:
   max_connections:
     description: The operator's own choice; the equation's where not given.
     type: int
+  work_mem:
+    description: The operator's own choice, as a configuration file takes it.
+    type: str
+  shared_buffers:
+    description: The operator's own choice, as a configuration file takes it.
+    type: str
   pool_size:
     description: The operator's own choice of pgbouncer's pool.
     type: int
@@ -138,6 +144,7 @@ from ansible.module_utils.pgkeel.tuning.demand import DISKS, Application, Demand
 from ansible.module_utils.pgkeel.tuning.equation import tune
 
 GIVEN = ("max_connections", "pool_size", "reserve_size", "max_clients", "db_connections")
+GIVEN_SIZES = ("work_mem", "shared_buffers")
 
 
 def main() -> None:
@@ -161,6 +168,7 @@ def main() -> None:
             "statement_timeout": {"type": "int", "default": 60},
             "idle_timeout": {"type": "int", "default": 30},
             **{name: {"type": "int"} for name in GIVEN},
+            **{name: {"type": "str"} for name in GIVEN_SIZES},
             "processes": {"type": "int", "default": 1},
         },
         supports_check_mode=True,
@@ -177,7 +185,7 @@ def main() -> None:
         statement_timeout_s=asked["statement_timeout"],
         idle_timeout_s=asked["idle_timeout"],
     )
-    given = Given(processes=asked["processes"], **{name: asked[name] for name in GIVEN})
+    given = Given(processes=asked["processes"], **{name: asked[name] for name in (*GIVEN, *GIVEN_SIZES)})
     try:
         tuning = tune(machine, demand, given)
     except PgkeelError as error:

@@ -68,6 +68,10 @@ class Given:
     """Of pgbouncer to one database, all roles together."""
     processes: int = 1
     """Of pgbouncer; the sizes are those of all of them together."""
+    work_mem: str | None = None
+    """As a configuration file takes it; without a unit in kB."""
+    shared_buffers: str | None = None
+    """As a configuration file takes it; without a unit in 8 kB."""
 
 
 def check_demand(machine: Machine, demand: Demand, given: Given) -> None:

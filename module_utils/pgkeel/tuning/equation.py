@@ -13,6 +13,8 @@ from .demand import Demand, Disk, Given, Machine, check_demand
 from .memory import AUTOVACUUM_WORKERS, WORK_PER_BACKEND, Memory, share_out
 from .pools import Pools, explain_pools, reckon_pools
 
+GIVEN = "given by the operator"
+
 
 @dataclass(frozen=True)
 class Tuning:
@@ -35,11 +37,11 @@ def tune(machine: Machine, demand: Demand, given: Given | None = None) -> Tuning
     check_demand(machine, demand, given)
     pools = reckon_pools(machine, demand, given)
     parallel = machine.cores
-    memory = share_out(machine.memory_mb, pools.max_connections, parallel)
+    memory = share_out(machine.memory_mb, pools.max_connections, parallel, given)
     return Tuning(
         settings=(
             *_connections(pools, demand, given),
-            *_memory(memory),
+            *_memory(memory, given),
             *_wal(machine.memory_mb),
             *_disk(machine.disk),
             *_parallel(machine.cores),
@@ -62,7 +64,7 @@ def tune(machine: Machine, demand: Demand, given: Given | None = None) -> Tuning
 
 def _connections(pools: Pools, demand: Demand, given: Given) -> tuple[Choice, ...]:
     why = (
-        "given by the operator"
+        GIVEN
         if given.max_connections
         else f"{demand.databases} x {pools.per_database} of pgbouncer, {demand.direct_connections} direct ones, lookups and "
         "superusers; not below PostgreSQL's own 100 where there are 20 MiB of memory for each"
@@ -78,10 +80,12 @@ def _processes(pools: Pools) -> tuple[str, ...]:
     return (f"processes: {connections} server connections = {pools.per_database}, {clients} clients = {pools.max_clients}",)
 
 
-def _memory(memory: Memory) -> tuple[Choice, ...]:
+def _memory(memory: Memory, given: Given) -> tuple[Choice, ...]:
     total = memory.total
     return (
-        Choice(
+        Choice("shared_buffers", given.shared_buffers, GIVEN)
+        if given.shared_buffers
+        else Choice(
             "shared_buffers", megabytes(memory.shared_buffers), f"a quarter of {total} MiB, at most 16 GiB (documentation 19.4)"
         ),
         Choice(
@@ -100,7 +104,9 @@ def _memory(memory: Memory) -> tuple[Choice, ...]:
             f"a quarter of maintenance_work_mem, because {AUTOVACUUM_WORKERS} workers take it at once; "
             "PostgreSQL 17 keeps dead rows in a radix tree and needs little",
         ),
-        Choice(
+        Choice("work_mem", given.work_mem, GIVEN)
+        if given.work_mem
+        else Choice(
             "work_mem",
             megabytes(memory.work_mem),
             f"what is left, for {WORK_PER_BACKEND} x {memory.workers} sorts or hashes at worst (connections, parallel workers), "

@@ -144,13 +144,17 @@ def test_a_timeout_of_a_role_is_not_below_zero(value, bad, own):
         ("reserve_size", {"pgbouncer_reserve_pool_size": -5}, -5),
         ("reserve_size", {"pgbouncer_reserve_pool_size": 0}, 0),
         ("reserve_size", {"pgbouncer_reserve_pool_size": -1}, "omitted"),
+        ("work_mem", {"postgresql_settings": {"maintenance_work_mem": "1GB", "Work_Mem": "9MB"}}, "9MB"),
+        ("work_mem", {"postgresql_settings": {"maintenance_work_mem": "1GB"}}, "omitted"),
+        ("shared_buffers", {"postgresql_settings": {"shared_buffers": 16384}}, 16384),
+        ("shared_buffers", {}, "omitted"),
     ],
 )
-def test_a_negative_number_reaches_the_equation_that_refuses_it(argument, given, value):
+def test_what_the_operator_gave_reaches_the_equation_that_refuses_it(argument, given, value):
     tasks = yaml.safe_load((ROLES / "tuning/tasks/main.yml").read_text())
-    text = next(task["pg_tuning"][argument] for task in tasks if "pg_tuning" in task)
+    task = next(task for task in tasks if "pg_tuning" in task)
     facts = {"processor_vcpus": 2, "memtotal_mb": 4096}
-    assert filled(text, ansible_facts=facts, omit="omitted", **given) == value
+    assert filled(task["pg_tuning"][argument], **task["vars"], ansible_facts=facts, omit="omitted", **given) == value
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,20 @@ def test_what_the_operator_gave_is_kept_and_the_rest_follows():
         (VPS, DEMAND, Given(pool_size=0), "The pool of pgbouncer is 0"),
         (replace(VPS, memory_mb=512), DEMAND, Given(), "Use a server with at least"),
         (VPS, DEMAND, Given(max_connections=1000), "are too few for 1000 connections"),
+        (
+            VPS,
+            DEMAND,
+            Given(work_mem="9MB"),
+            r"work_mem is 9MB, but 204 sorts .* 1836 MiB at once, and 1815 of 4096 .* most 9110kB",
+        ),
+        (VPS, DEMAND, Given(shared_buffers="3GB"), r"shared_buffers is 3GB, but .* 0 of 4096 MiB are left .* at most 2635MB"),
+        (VPS, DEMAND, Given(shared_buffers="7TB"), "shared_buffers is 7TB, but .* at most 2635MB"),
+        (VPS, DEMAND, Given(work_mem="32MB", shared_buffers="2GB"), "work_mem is 32MB, but .* at most 3970kB"),
+        (VPS, DEMAND, Given(work_mem="1MB", shared_buffers="3600MB"), "shared_buffers is 3600MB, but .* at most 2635MB"),
+        (replace(VPS, memory_mb=768), DEMAND, Given(max_connections=100, work_mem="4MB"), "768 MiB of memory are too few"),
+        (VPS, DEMAND, Given(work_mem="8mb"), "work_mem is '8mb': the units are"),
+        (VPS, DEMAND, Given(work_mem="-1"), "work_mem is '-1': the least is 64kB"),
+        (VPS, DEMAND, Given(shared_buffers="1e999"), "shared_buffers is '1e999': the least is 128kB"),
         (replace(VPS, memory_mb=0), DEMAND, Given(), "The memory in MiB is 0"),
         (replace(VPS, cores=0), DEMAND, Given(), "The number of cores is 0"),
         (replace(VPS, disk="tape"), DEMAND, Given(), "'tape'"),
@@ -136,16 +150,59 @@ def test_whatever_it_gives_fits_together(cores, memory, disk, applications, burs
     assert int(found["listen_backlog"]) >= burst
 
 
+@given(
+    st.integers(1, 128),
+    st.integers(1024, 1 << 18),
+    st.none() | st.integers(64, 1 << 20),
+    st.none() | st.integers(16, 1 << 24),
+)
+def test_whatever_the_operator_gives_fits_in_the_memory_or_is_refused(cores, memory, work_kb, buffers):
+    chosen = Given(work_mem=work_kb and f"{work_kb}kB", shared_buffers=buffers and str(buffers))
+    try:
+        tuning = tune(Machine(cores, memory), DEMAND, chosen)
+    except PgkeelError:
+        return
+    found = values(tuning)
+    shared = buffers / 128 if buffers else number(found["shared_buffers"], "MB")
+    assert work_kb is None or found["work_mem"] == f"{work_kb}kB"
+    maintenance = number(found["maintenance_work_mem"], "MB") + 3 * number(found["autovacuum_work_mem"], "MB")
+    connections = int(found["max_connections"])
+    worst = shared + maintenance + 4 * connections + (connections + cores) * 2 * number(found["work_mem"], "kB") / 1024
+    assert worst <= memory * 0.91
+    assert tuning.memory.worst == pytest.approx(worst, abs=2)
+
+
+def test_what_a_refusal_of_the_operator_s_memory_names_fits():
+    tune(VPS, DEMAND, Given(work_mem="9110kB"))
+    tune(VPS, DEMAND, Given(shared_buffers="2635MB"))
+    tune(VPS, DEMAND, Given(work_mem="3970kB", shared_buffers="2GB"))
+    tune(VPS, DEMAND, Given(work_mem="1MB", shared_buffers="2635MB"))
+
+
+def test_less_for_one_leaves_more_for_the_other():
+    assert values(tune(VPS, DEMAND, Given(shared_buffers="12288")))["work_mem"] == "13MB"  # 12288 x 8 kB = 96 MB: 2743 / 204
+    assert values(tune(VPS, DEMAND, Given(shared_buffers="96MB")))["shared_buffers"] == "96MB"
+
+
 @pytest.mark.parametrize(("connect", "reserve"), [(5, "3"), (4, "3"), (3, "2"), (2, "1"), (1, "1")])
 def test_the_reserve_helps_before_the_client_gives_up(connect, reserve):
     assert values(tune(VPS, replace(DEMAND, connect_timeout_s=connect)))["reserve_pool_timeout"] == reserve
 
 
 def test_what_the_operator_gave_is_not_explained_as_reckoned():
-    chosen = Given(max_connections=300, pool_size=20, reserve_size=0, max_clients=2000, db_connections=20)
+    chosen = Given(
+        max_connections=300,
+        pool_size=20,
+        reserve_size=0,
+        max_clients=2000,
+        db_connections=20,
+        work_mem="1MB",
+        shared_buffers="512MB",
+    )
     tuning = tune(VPS, DEMAND, chosen)
     reasons = {choice.name: choice.because for choice in (*tuning.settings, *tuning.pgbouncer)}
     given_ones = ("max_connections", "default_pool_size", "reserve_pool_size", "max_client_conn", "max_db_connections")
+    given_ones += ("work_mem", "shared_buffers")
     assert {name: reasons[name] for name in given_ones} == dict.fromkeys(given_ones, "given by the operator")
 
 
