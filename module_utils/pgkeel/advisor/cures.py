@@ -40,8 +40,15 @@ _TYPE_WORDS = frozenset(
         "INTEGER",
         "BIGINT",
         "SMALLINT",
+        "NCHAR",
+        "JSON",
+        "NAME_P",
+        "TEXT_P",
+        "XML_P",
     ]
 )
+_ZONED = ("WITH", "WITHOUT")
+_FIELDS = frozenset({"YEAR_P", "MONTH_P", "DAY_P", "HOUR_P", "MINUTE_P", "SECOND_P"})
 _MOMENTS = frozenset({"now", "clock_timestamp", "statement_timestamp", "transaction_timestamp"})
 _EXTRACT = re.compile(r"\bextract\s*\(\s*\$(\d+)\s+from\b", re.IGNORECASE)
 
@@ -129,7 +136,7 @@ def _cast_after_types(sql: str) -> tuple[str, bool]:
             pieces += [source[at : tokens[first].start], b"CAST(" + parameter + b" AS " + kind + b")"]
         else:
             pieces += [source[at : tokens[first].start], f"CAST({parameter} AS {kind})"]
-        at = token.end + 1
+        at = tokens[_after_fields(tokens, number) if tokens[first].name == "INTERVAL" else number].end + 1
     if not pieces:
         return sql, False
     pieces.append(source[at:])
@@ -138,19 +145,37 @@ def _cast_after_types(sql: str) -> tuple[str, bool]:
 
 
 def _type_start(tokens: list[Any], number: int) -> int | None:
-    """Index of the first token of the type name that ends right before the parameter."""
-    before = tokens[number - 1]
-    if before.name == "ZONE":
-        start = number - len(("TIMESTAMP", "WITH", "TIME", "ZONE"))
-        return start if start >= 0 and tokens[start].name in _TYPE_WORDS else None
-    if before.name == "PRECISION":
-        return number - 2
-    if before.name not in _TYPE_WORDS and before.name != "IDENT":
+    """Index of the first token of the type name that ends right before the token of that number; None where none does."""
+    start = _before_modifiers(tokens, number - 1)
+    if tokens[start].name == "ZONE" and start > len(_ZONED) and tokens[start - 2].name in _ZONED:
+        start = _before_modifiers(tokens, start - len(("WITH", "TIME", "ZONE")))
+    elif tokens[start].name in {"PRECISION", "VARYING"} and start:
+        start -= 1
+    if tokens[start].name not in _TYPE_WORDS and tokens[start].name != "IDENT" and tokens[start + 1].name != "PRECISION":
         return None
-    start = number - 1
     while start > 1 and tokens[start - 1].name == "ASCII_46":
         start -= 2
-    return start
+    return start - 1 if start and tokens[start - 1].name == "NATIONAL" else start
+
+
+def _before_modifiers(tokens: list[Any], at: int) -> int:
+    """The token before ``(10, 2)``, where one ends there; else the same."""
+    if tokens[at].name != "ASCII_41":
+        return at
+    while at > 1 and tokens[at].name != "ASCII_40":
+        at -= 1
+    return at - 1
+
+
+def _after_fields(tokens: list[Any], number: int) -> int:
+    """The last token of ``interval $1 day to second(3)``: what the value counts, which a value for it says itself."""
+    end = number
+    names = [token.name for token in tokens[number + 1 : number + 7]]
+    if names[:1] and names[0] in _FIELDS:
+        end += 3 if names[1:2] == ["TO"] and names[2:3] and names[2] in _FIELDS else 1
+        if tokens[end].name == "SECOND_P" and [token.name for token in tokens[end + 1 : end + 2]] == ["ASCII_40"]:
+            end += len(("(", "digits", ")"))
+    return end
 
 
 def _shape(node: Tree) -> Tree:

@@ -14,6 +14,25 @@ from pgkeel.advisor.cures import LONGEST_TEXT, cure, substituted
             "SELECT 1 FROM a WHERE t > timestamp with time zone $1",
             "SELECT 1 FROM a WHERE t > CAST($1 AS timestamp with time zone)",
         ),
+        (
+            "SELECT 1 FROM a WHERE t < date $1 + interval $2 month",
+            "SELECT 1 FROM a WHERE t < CAST($1 AS date) + CAST($2 AS interval)",
+        ),
+        ("SELECT interval $1 day to second(3), b FROM a", "SELECT CAST($1 AS interval), b FROM a"),
+        ("SELECT 1 FROM a WHERE t > timestamp(3) $1", "SELECT 1 FROM a WHERE t > CAST($1 AS timestamp(3))"),
+        (
+            "SELECT 1 FROM a WHERE t > timestamp(3) with time zone $1",
+            "SELECT 1 FROM a WHERE t > CAST($1 AS timestamp(3) with time zone)",
+        ),
+        (
+            "SELECT numeric(10, 2) $1, double precision $2 FROM a",
+            "SELECT CAST($1 AS numeric(10, 2)), CAST($2 AS double precision) FROM a",
+        ),
+        (
+            "SELECT 1 FROM a WHERE c = character varying $1 AND d = json $2",
+            "SELECT 1 FROM a WHERE c = CAST($1 AS character varying) AND d = CAST($2 AS json)",
+        ),
+        ('SELECT a."month" FROM a WHERE b IN ($1) AND c > $2', 'SELECT a."month" FROM a WHERE b IN ($1) AND c > $2'),
         ("SELECT 1 FROM a WHERE p = public.money_type $1", "SELECT 1 FROM a WHERE p = CAST($1 AS public.money_type)"),
         ("SELECT 1 FROM a WHERE d = date $1 AND ü = $2", "SELECT 1 FROM a WHERE d = CAST($1 AS date) AND ü = $2"),
         ("SELECT 1 FROM a WHERE t > now() - $1", "SELECT 1 FROM a WHERE t > now() - CAST($1 AS interval)"),
