@@ -78,6 +78,10 @@ options:
   shared_buffers:
     description: The operator's own choice, as a configuration file takes it.
     type: str
+  role_limits:
+    description: Connections that a role may have, by its name, -1 for any number, of the roles that come through pgbouncer.
+    type: dict
+    default: {}
   pool_size:
     description: The operator's own choice of pgbouncer's pool.
     type: int
@@ -170,6 +174,7 @@ def main() -> None:
             **{name: {"type": "int"} for name in GIVEN},
             **{name: {"type": "str"} for name in GIVEN_SIZES},
             "processes": {"type": "int", "default": 1},
+            "role_limits": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
@@ -185,7 +190,11 @@ def main() -> None:
         statement_timeout_s=asked["statement_timeout"],
         idle_timeout_s=asked["idle_timeout"],
     )
-    given = Given(processes=asked["processes"], **{name: asked[name] for name in (*GIVEN, *GIVEN_SIZES)})
+    given = Given(
+        processes=asked["processes"],
+        role_limits={name: int(limit) for name, limit in asked["role_limits"].items()},
+        **{name: asked[name] for name in (*GIVEN, *GIVEN_SIZES)},
+    )
     try:
         tuning = tune(machine, demand, given)
     except PgkeelError as error:

@@ -28,6 +28,10 @@ def refusal(run) -> str:
         ({"backup_age_recipients": ["AGE-PUBLIC-KEY-OF-THE-DRILL"]}, "backup_age_recipients is still the example's"),
         ({"backup_signing_key": "CHANGE-ME"}, "backup_signing_key is still the example's"),
         ({"backup_drill_identity": "CHANGE-ME"}, "backup_drill_identity is still the example's"),
+        (
+            {"database_roles": [{"name": "app", "password": "y", "kind": "application", "connection_limit": 3}]},
+            "The role app has a connection_limit of 3, but pgbouncer opens up to",
+        ),
         ({"database_databases": [{"name": "edtech", "owner": "stranger"}]}, "stranger owns a database"),
         ({"database_indexes": [{"name": "i", "table": "t", "database": "nowhere"}]}, "nowhere, which database_databases"),
         ({"pgbouncer_port": "x"}, "pgbouncer_port"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from math import inf
 from typing import Literal
 
@@ -72,6 +72,8 @@ class Given:
     """As a configuration file takes it; without a unit in kB."""
     shared_buffers: str | None = None
     """As a configuration file takes it; without a unit in 8 kB."""
+    role_limits: Mapping[str, int] = field(default_factory=dict)
+    """Connections that a role may have, -1 for any number, of the roles that come through pgbouncer."""
 
 
 def check_demand(machine: Machine, demand: Demand, given: Given) -> None:
@@ -92,6 +94,7 @@ def check_demand(machine: Machine, demand: Demand, given: Given) -> None:
         "max_client_conn": (given.max_clients, 1),
         # pgbouncer takes 0 for no limit, and then nothing below is asserted of anything.
         "max_db_connections": (given.db_connections, 1),
+        **{f"The connection_limit of the role {name}": (limit, -1) for name, limit in given.role_limits.items()},
     }
     for name, (value, minimum) in least.items():
         # Written so that it holds for what is no number as well: YAML has .nan and .inf.

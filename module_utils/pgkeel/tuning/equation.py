@@ -56,6 +56,7 @@ def tune(machine: Machine, demand: Demand, given: Given | None = None) -> Tuning
             f"clients: {demand.clients} of the applications + a burst of {demand.burst_clients} <= {pools.max_clients}",
             f"waiting: a burst drains in {pools.drain_s:.1f} s <= query_wait_timeout of {pools.wait_timeout_s} s",
             *_processes(pools),
+            *_roles(pools, given),
         ),
         pools=pools,
         memory=memory,
@@ -78,6 +79,11 @@ def _processes(pools: Pools) -> tuple[str, ...]:
     connections = " + ".join(str(share.per_database) for share in pools.shares)
     clients = " + ".join(str(share.max_clients) for share in pools.shares)
     return (f"processes: {connections} server connections = {pools.per_database}, {clients} clients = {pools.max_clients}",)
+
+
+def _roles(pools: Pools, given: Given) -> tuple[str, ...]:
+    opened = min(pools.pool + pools.reserve, pools.per_database)
+    return tuple(f"role {name}: {opened} through pgbouncer <= {limit}" for name, limit in given.role_limits.items() if limit >= 0)
 
 
 def _memory(memory: Memory, given: Given) -> tuple[Choice, ...]:

@@ -69,6 +69,7 @@ def reckon_pools(machine: Machine, demand: Demand, given: Given) -> Pools:
             f"{SUPERUSER_RESERVED} for superusers",
             "Raise max_connections or shrink the pool; nothing was changed",
         )
+    _refuse_narrow_roles(pool, reserve, per_database, given)
     max_clients = _client_limit(demand, given)
     shares = divide(pool, reserve, max_clients, given.processes, given.db_connections)
     wait_timeout_s = max(demand.connect_timeout_s, demand.statement_timeout_s // 4)
@@ -92,6 +93,18 @@ def reckon_pools(machine: Machine, demand: Demand, given: Given) -> Pools:
         drain_s=drain_s,
         shares=shares,
     )
+
+
+def _refuse_narrow_roles(pool: int, reserve: int, per_database: int, given: Given) -> None:
+    """Raise PgkeelError where PostgreSQL would refuse a role what pgbouncer opens for it in one database."""
+    opened = min(pool + reserve, per_database)
+    for name, limit in given.role_limits.items():
+        if 0 <= limit < opened:
+            raise PgkeelError(
+                f"The role {name} has a connection_limit of {limit}, but pgbouncer opens up to {opened} for it: a pool of {pool} "
+                f"and a reserve of {reserve}" + (f", at most {per_database} a database" if opened < pool + reserve else ""),
+                f"Raise its limit to at least {opened}, or shrink the pool; nothing was changed",
+            )
 
 
 def _what_a_database_takes(pool: int, reserve: int, given: Given) -> str:

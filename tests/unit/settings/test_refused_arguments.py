@@ -148,6 +148,18 @@ def test_a_timeout_of_a_role_is_not_below_zero(value, bad, own):
         ("work_mem", {"postgresql_settings": {"maintenance_work_mem": "1GB"}}, "omitted"),
         ("shared_buffers", {"postgresql_settings": {"shared_buffers": 16384}}, 16384),
         ("shared_buffers", {}, "omitted"),
+        (
+            "role_limits",
+            {
+                "database_roles": [
+                    {"name": "app", "kind": "application", "password": "x", "connection_limit": "9"},
+                    {"name": "free", "kind": "application", "password": "x"},
+                    {"name": "backup", "kind": "backup", "password": "x", "connection_limit": 2},
+                ]
+            },
+            {"app": 9},
+        ),
+        ("role_limits", {}, {}),
     ],
 )
 def test_what_the_operator_gave_reaches_the_equation_that_refuses_it(argument, given, value):

@@ -179,6 +179,12 @@ def test_what_a_refusal_of_the_operator_s_memory_names_fits():
     tune(VPS, DEMAND, Given(work_mem="1MB", shared_buffers="2635MB"))
 
 
+@pytest.mark.parametrize("chosen", [Given(), Given(db_connections=40), Given(processes=2), Given(db_connections=15)])
+def test_a_role_that_may_have_what_pgbouncer_opens_is_taken(chosen):
+    tuning = tune(VPS, DEMAND, replace(chosen, pool_size=10, reserve_size=5, role_limits={"app": 15, "other": -1}))
+    assert [line for line in tuning.fits if line.startswith("role")] == ["role app: 15 through pgbouncer <= 15"]
+
+
 def test_less_for_one_leaves_more_for_the_other():
     assert values(tune(VPS, DEMAND, Given(shared_buffers="12288")))["work_mem"] == "13MB"  # 12288 x 8 kB = 96 MB: 2743 / 204
     assert values(tune(VPS, DEMAND, Given(shared_buffers="96MB")))["shared_buffers"] == "96MB"
