@@ -48,9 +48,9 @@ def _privileges(acl: LiteralString, kind: LiteralString, owner: LiteralString) -
 
 # One row an object: its kind and name, and then whatever makes it what it is. search_path is empty: every name is qualified.
 # Of a restore's own making, and therefore not compared: the order of options (WITH CHECK OPTION comes last), the position in the
-# write-ahead log that PostgreSQL 17.12 and later note among a column's options (pg_attver: when the column was defined; no dump has
-# it), the order of columns in a table that inherits (the parents' come first), and the foreign keys that one of a partitioned table,
-# or to one, brings along for each partition: their names count in the order of the partitions.
+# write-ahead log that PostgreSQL 17.12 and later note among a column's options (pg_attver: when the column was defined; no dump
+# has it), the order of columns in a table that inherits (the parents' come first), and the foreign keys that one of a partitioned
+# table, or to one, brings along for each partition: their names count in the order of the partitions.
 QUERIES: tuple[LiteralString, ...] = (
     f"""SELECT 'schema', nspname, pg_get_userbyid(nspowner), {_privileges("nspacl", "n", "nspowner")} FROM space""",
     f"""
