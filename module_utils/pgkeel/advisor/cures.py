@@ -93,12 +93,14 @@ def cure(text: str) -> Cured | None:
         inner = parse_sql(sql)[0].stmt
         done.append("unwrap")
     equal = _equal_groups(inner)
-    intervals = _moment_offsets(inner)
+    intervals, series = _moment_offsets(inner), _series_of_numbers(inner)
     if equal:
         done.append("group")
     if intervals:
         done.append("interval")
-    sql, count = _renumbered(sql, equal, intervals)
+    if series:
+        done.append("series")
+    sql, count = _renumbered(sql, equal, dict.fromkeys(intervals, "interval") | dict.fromkeys(series, "integer"))
     return Cured(sql, count, tuple(done))
 
 
@@ -245,12 +247,21 @@ def _moment_offsets(statement: Tree) -> set[int]:
     return found
 
 
-def _renumbered(sql: str, equal: dict[int, int], intervals: set[int]) -> tuple[str, int]:
+def _series_of_numbers(statement: Tree) -> set[int]:
+    """Parameters of ``generate_series($1, $2)``: PostgreSQL cannot tell which one is meant, and moments would have a type."""
+    found: set[int] = set()
+    for call in nodes(statement, ast.FuncCall):
+        if names_of(call.funcname)[-1] == "generate_series" and all(isinstance(one, ast.ParamRef) for one in call.args or ()):
+            found |= {int(one.number or 0) for one in call.args or ()}
+    return found
+
+
+def _renumbered(sql: str, equal: dict[int, int], types: dict[int, str]) -> tuple[str, int]:
     numbers: dict[int, int] = {}
 
     def replace(start: int, number: int) -> str:  # noqa: ARG001 - the position is for the caller
         new = numbers.setdefault(_root(equal, number), len(numbers) + 1)
-        return f"CAST(${new} AS interval)" if number in intervals else f"${new}"
+        return f"CAST(${new} AS {types[number]})" if number in types else f"${new}"
 
     return substituted(sql, replace), len(numbers)
 

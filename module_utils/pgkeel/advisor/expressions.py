@@ -134,8 +134,9 @@ class Expressions(ABC):
             if name in {"min", "max"} and not node.over:
                 self.keyed((node.args or (None,))[0], scope, "extremes")
             for position, argument in enumerate(node.args or ()):
-                if isinstance(argument, ast.ParamRef):
-                    self.parameter(int(argument.number or 0), None, f"{name}:{position}")
+                given = argument.arg if isinstance(argument, ast.TypeCast) else argument
+                if isinstance(given, ast.ParamRef):
+                    self.parameter(int(given.number or 0), None, f"{name}:{position}")
         if isinstance(node, ast.A_Expr) and node.kind == A_Expr_Kind.AEXPR_OP and isinstance(node.rexpr, ast.ParamRef):
             self._operand(node, scope)
         for child in children(node):

@@ -205,7 +205,7 @@ def _value(  # noqa: PLR0911 - one line a kind of parameter
     parameter: Parameter, kind: str, facts: ColumnFacts | None, *, choice: int, pair: str | None, number: int
 ) -> str | None:
     role = parameter.role
-    if role in _ROLE_VALUES:
+    if role in _ROLE_VALUES and not (kind == "date" or _TIMES.match(kind)):
         return _ROLE_VALUES[role][choice]
     if facts is not None and (facts.bounds or facts.common):
         if role in {"<", ">"} and kind != "interval":

@@ -48,6 +48,14 @@ from pgkeel.advisor.cures import LONGEST_TEXT, cure, substituted
             "SELECT upper(left(n, $1)) || $2 FROM a GROUP BY left(n, $3)",
             "SELECT upper(left(n, $1)) || $2 FROM a GROUP BY left(n, $1)",
         ),
+        (
+            "SELECT g, b FROM generate_series($1, $2) g LEFT JOIN a ON a.c = g",
+            "SELECT g, b FROM generate_series(CAST($1 AS integer), CAST($2 AS integer)) g LEFT JOIN a ON a.c = g",
+        ),
+        (
+            "SELECT g FROM generate_series($1::date, now(), $2) g",
+            "SELECT g FROM generate_series($1::date, now(), $2) g",
+        ),
         ("EXPLAIN (ANALYZE) SELECT 1 FROM a WHERE b = $1", "SELECT 1 FROM a WHERE b = $1"),
         ("PREPARE q AS SELECT 1 FROM a WHERE b = $3", "SELECT 1 FROM a WHERE b = $1"),
         ("COPY (SELECT b FROM a) TO STDOUT", "SELECT b FROM a"),

@@ -94,6 +94,13 @@ def test_an_array_is_asked_for_what_arrays_have() -> None:
     assert asked('SELECT 1 FROM "Orders" WHERE tags && $1', 0) == ('{"a, b",c}',)
 
 
+def test_a_series_begins_before_it_ends() -> None:
+    found = values("SELECT 1 FROM generate_series(CAST($1 AS integer), CAST($2 AS integer)) g", ["integer", "integer"])
+    assert found == ("1", "10")
+    found = values("SELECT 1 FROM generate_series($1::date, $2::date, $3) g", ["date", "date", "interval"])
+    assert all(value and value[:3] == "202" for value in found[:2])
+
+
 def test_what_escapes_in_a_pattern_is_one_letter() -> None:
     pattern, escape = values('SELECT 1 FROM "Orders" WHERE note LIKE $1 ESCAPE $2', ["text", "text"])
     assert "%" in (pattern or "")
