@@ -254,21 +254,14 @@ def _count(statement: Statement, tree: Any, catalog: Catalog) -> Iterator[Recomm
     """count(*) of a whole large table."""
     if not isinstance(tree, ast.SelectStmt) or statement.calls < COUNT_CALLS:
         return
-    items = tree.fromClause or ()
-    if (
-        len(items) != 1
-        or not isinstance(items[0], ast.RangeVar)
-        or tree.whereClause
-        or tree.groupClause
-        or tree.withClause
-        or len(tree.targetList or ()) != 1
-    ):
+    relation = _whole(tree)
+    if relation is None or len(tree.targetList or ()) != 1:
         return
     (target,) = tree.targetList or ()
     called = target.val
     if not (isinstance(called, ast.FuncCall) and called.agg_star and not called.agg_filter and not called.over):
         return
-    table = catalog.find(items[0].schemaname, items[0].relname or "")
+    table = catalog.find(relation.schemaname, relation.relname or "")
     if names_of(called.funcname)[-1] != "count" or not isinstance(table, TableFacts) or table.pages < COUNT_PAGES:
         return
     yield _advice(
@@ -282,6 +275,19 @@ def _count(statement: Statement, tree: Any, catalog: Catalog) -> Iterator[Recomm
         .format(sql.Literal(quoted(*table.id)))
         .as_string(None),
     )
+
+
+def _whole(tree: ast.SelectStmt) -> ast.RangeVar | None:
+    """The one relation all of whose rows a query goes through; Prisma counts them in a subquery, WHERE 1=1."""
+    items = tree.fromClause or ()
+    narrowed = any(True for _ in nodes(tree.whereClause, ast.ColumnRef, ast.SubLink, ast.FuncCall))
+    grouped = tree.groupClause or tree.distinctClause or tree.havingClause or tree.withClause or tree.limitCount
+    if len(items) != 1 or narrowed or grouped or tree.op != SetOperation.SETOP_NONE:
+        return None
+    if isinstance(items[0], ast.RangeSubselect) and isinstance(inner := items[0].subquery, ast.SelectStmt):
+        # A function may give several rows for one.
+        return None if any(True for _ in nodes(inner.targetList, ast.FuncCall)) else _whole(inner)
+    return items[0] if isinstance(items[0], ast.RangeVar) else None
 
 
 def _searched(statement: Statement, catalog: Catalog) -> tuple[TableFacts, str] | None:

@@ -128,6 +128,11 @@ def test_not_exists_is_not_the_same_for_rows_that_are_null_themselves(text, word
 
 def test_count_of_a_whole_large_table():
     assert words('SELECT count(*) FROM "Log"') == ['"public"."Log": count(*)']
+    assert words('SELECT COUNT(*) FROM (SELECT "public"."Log"."id" FROM "public"."Log" WHERE 1=1 OFFSET $1) AS "sub"')
+    assert words('SELECT COUNT(*) FROM (SELECT "Log"."id" FROM "Log" WHERE 1=1 LIMIT $1 OFFSET $2) AS "sub"') == []
+    assert words('SELECT COUNT(*) FROM (SELECT "Log"."id" FROM "Log" WHERE "userId" = $1 OFFSET $2) AS "sub"') == []
+    assert words('SELECT COUNT(*) FROM (SELECT DISTINCT kind FROM "Log") AS "sub"') == []
+    assert words('SELECT COUNT(*) FROM (SELECT unnest($1::int[]) FROM "Log") AS "sub"') == []
     (one,) = rewrites('SELECT count(*) AS n FROM public."Log" AS l').recommendations
     assert """'"public"."Log"'::regclass""" in one.metadata["rewritten"]
     for healthy in (
