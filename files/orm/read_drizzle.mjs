@@ -232,7 +232,16 @@ function places(inputs) {
         }
         if (name && ts.isStringLiteralLike(name) && body && ts.isArrayLiteralExpression(body) && /enum$/i.test(callee)) {
           const named = qualified(schemas.get(callee.split(".")[0]), name.text);
-          enums.push(inCharacters({ path, enum: named, ...declarationOf(node, file), start: body.getStart(file), end: body.getEnd() }, text));
+          enums.push(inCharacters({
+            path,
+            enum: named,
+            ...declarationOf(node, file),
+            name_start: name.getStart(file),
+            name_end: name.getEnd(),
+            values: body.elements.filter(ts.isStringLiteralLike).map((one) => one.text),
+            start: body.getStart(file),
+            end: body.getEnd(),
+          }, text));
         }
       }
       ts.forEachChild(node, visit);

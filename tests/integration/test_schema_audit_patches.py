@@ -256,3 +256,81 @@ def test_an_extra_column_goes_with_its_indexes_unless_something_else_speaks_of_i
     assert gone[0] == '  gone: integer("gone"), // goes'
     assert new == ['}, (t) => [index("one").on(t.a), ]);']
     assert change(source, table, Kind.EXTRA_COLUMN, ("spoken", NOTHING, "integer")) == ([], [])
+
+
+PRISMA = """
+datasource db {
+  provider = "postgresql"
+}
+enum Role {
+  A
+  B
+}
+enum Kind {
+  X
+}
+model Class {
+  id   Int  @id
+  kind Kind
+}
+"""
+SPLIT = {
+    "enums.ts": """import { pgEnum } from "drizzle-orm/pg-core";
+export const role = pgEnum("user_role", ["A", "B"]);
+""",
+    "users.ts": """import { pgTable, text } from "drizzle-orm/pg-core";
+import { role } from "./enums";
+export const users = pgTable("User", { role: role("role"), kind: text("kind").notNull() });
+""",
+}
+
+
+def test_what_is_declared_anew_is_found_by_every_file_that_needs_it(tmp_path: Path) -> None:
+    for name, text in {**SPLIT, "schema.prisma": PRISMA}.items():
+        (tmp_path / name).write_text(text)
+    application = Application(prisma=tmp_path / "schema.prisma", drizzle=tmp_path)
+    declared = Declarations.from_mapping(read_application(application, ROOT / "files" / "orm", ROOT / "build" / "orm"))
+    assert declared.drizzle
+    assert declared.prisma
+    kind = Column("kind", '"Kind"', nullable=False, enum="Kind")
+    key = ForeignKey(("parentId",), "Class", ("id",), "cascade", "no action")
+    columns = {name: Column(name, "integer", nullable=False) for name in ("id", "parentId")} | {"kind": kind}
+    users = {"role": Column("role", '"Role"', nullable=True, enum="Role"), "kind": kind}
+    truth = Schema(
+        {
+            "User": Table("User", users),
+            "Class": Table("Class", columns, ("id",), (key,)),
+            "Other": Table("Other", columns, (), (key,)),
+        },
+        {"Role": ("A", "B"), "Kind": ("X",)},
+    )
+    source = DrizzleSource(declared.drizzle, declared.prisma, truth)
+
+    def lines(kind: Kind, table: str, column: str) -> list[str]:
+        fact = Difference(Side.PRISMA, Side.DRIZZLE, kind, table, column, "", NOTHING)
+        return [line for line in patch(source, source.edits(truth, fact)).splitlines() if line[:1] in "+-" and len(line) > 1]
+
+    assert lines(Kind.MISSING_ENUM, "", "Role") == [
+        "--- a/enums.ts",
+        "+++ b/enums.ts",
+        '-export const role = pgEnum("user_role", ["A", "B"]);',
+        '+export const role = pgEnum("Role", ["A", "B"]);',
+    ]
+    assert lines(Kind.MISSING_ENUM, "", "Kind") == [
+        "--- a/enums.ts",
+        "+++ b/enums.ts",
+        '+export const kind = pgEnum("Kind", ["X"]);',
+        "--- a/users.ts",
+        "+++ b/users.ts",
+        '-import { role } from "./enums";',
+        '-export const users = pgTable("User", { role: role("role"), kind: text("kind").notNull() });',
+        '+import { role, kind } from "./enums";',
+        '+export const users = pgTable("User", { role: role("role"), kind: kind("kind").notNull() });',
+    ]
+    # A table brings the enum and the other table along that it speaks of.
+    other = lines(Kind.MISSING_TABLE, "Other", "")
+    assert '+export const kind = pgEnum("Kind", ["X"]);' in other
+    assert '+import { role, kind } from "./enums";' in other
+    assert '+export const classTable = pgTable("Class", {' in other
+    assert '+  parentId: integer("parentId").notNull().references(() => classTable.id, { onDelete: "cascade" }),' in other
+    assert any("type AnyPgColumn" in line for line in other)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .defaults import AUTOINCREMENT, NOW
+from .drizzle_names import variable_for
 from .model import Column, ForeignKey, Index, Schema, Table
 
 
@@ -83,7 +84,7 @@ def column_code(schema: Schema, table: str, column: Column, names: Names) -> Cod
 
 def enum_code(enum: str, values: tuple[str, ...], names: Names) -> Code:
     """The declaration of an enum."""
-    variable = names.enums.get(enum) or enum[:1].lower() + enum[1:]
+    variable = names.enums.get(enum) or variable_for(enum, "Enum", ())
     return Code(f"export const {variable} = pgEnum({json.dumps(enum)}, {values_code(values)});", frozenset({"pgEnum"}))
 
 
@@ -96,8 +97,7 @@ def table_code(schema: Schema, table: Table, names: Names) -> Code | None:
     """The declaration of a whole table; None where a column cannot be written, or where its schema is not `public`."""
     if "." in table.name:
         return None
-    variable = re.sub(r"\W", "", table.name)
-    variable = names.tables.get(table.name) or variable[:1].lower() + variable[1:]
+    variable = names.tables.get(table.name) or variable_for(table.name, "Table", ())
     lines, imports = [], {"pgTable"}
     own = Names(names.enums, {**names.tables, table.name: variable}, names.properties, names.fields)
     for column in table.columns.values():

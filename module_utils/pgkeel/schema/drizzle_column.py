@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,7 +71,11 @@ def _kept(written: Written) -> str:
 
 def _default(column: Column, written: Written, wrong: Collection[Kind], *, anew: bool) -> Code | None:
     if Kind.DEFAULT in wrong:
-        return default_code(column)
+        code = default_code(column)
+        # A bigint that the application reads as a number has a number for its default.
+        if code and not anew and re.search(r"""mode:\s*["'`]number""", written.builder):
+            code = Code(re.sub(r"(?<=\d)n(?=\))", "", code.text), code.imports)
+        return code
     # A constant takes the form of its type; a function of the client's is the application's own.
     if anew and not (column.client and written.calls(*_CLIENT)):
         return default_code(column)

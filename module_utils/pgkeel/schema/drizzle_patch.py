@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby
+from dataclasses import dataclass
 from typing import Any
 
 from .declared import DeclaredTables
@@ -26,6 +26,8 @@ from .drizzle_code import (
     values_code,
 )
 from .drizzle_column import Written, rewritten
+from .drizzle_edit import Edit, edited, line_start, lines_of
+from .drizzle_names import after_imports, declared_names, imported_names, imports_files, module_for, uses, variable_for
 from .model import Schema
 
 _INDEX_KINDS = ("index", "uniqueIndex", "unique")
@@ -52,6 +54,9 @@ class Task:
         """All of these."""
         wrong: dict[tuple[str, str], frozenset[Kind]] = defaultdict(frozenset)
         for one in differences:
+            if one.kind is Kind.MISSING_ENUM:
+                for table, name in _columns_of(schema, one.column):
+                    wrong[table, name] |= {Kind.TYPE}
             # A key changes every column that has it, and every one that shall have it.
             columns = schema.tables[one.table].columns if one.kind is Kind.PRIMARY_KEY else (one.column,)
             for column in columns:
@@ -59,31 +64,40 @@ class Task:
         return cls(schema, wrong)
 
 
-@dataclass(frozen=True)
-class Edit:
-    """Text to put in place of what stands between two offsets of a file."""
-
-    path: str
-    start: int
-    end: int
-    text: str
-    imports: frozenset[str] = frozenset()
-    around: tuple[str, str] | None = None
-    """Where it is the only entry of its list unless others are put there too: what goes around all of them."""
-
-
 class DrizzleSource:
     """The application's Drizzle files, with the places of tables, columns and enums in them."""
 
-    def __init__(self, drizzle: DeclaredTables, prisma: DeclaredTables) -> None:
+    def __init__(self, drizzle: DeclaredTables, prisma: DeclaredTables, truth: Schema | None = None) -> None:
+        """`truth` says what the files lack; without it nothing that they lack has a name in a patch."""
         source = drizzle.source
         self.texts: Mapping[str, str] = source.get("texts") or {}
         self._tables: dict[str, Mapping[str, Any]] = {table["table"]: table for table in source.get("tables") or ()}
         self._enums: dict[str, Mapping[str, Any]] = {enum["enum"]: enum for enum in source.get("enums") or ()}
         self._declared = drizzle
+        enums = {name: enum["variable"] for name, enum in self._enums.items() if enum["variable"]}
+        tables = {name: table["variable"] for name, table in self._tables.items() if table["variable"]}
+        self._homes: dict[str, str] = {
+            one["variable"]: one["path"] for one in (*self._tables.values(), *self._enums.values()) if one["variable"]
+        }
+        self._hidden = {one["variable"] for one in (*self._tables.values(), *self._enums.values()) if not one["exported"]}
+        self._renamed = _renamed(self._enums, truth) if truth else {}
+        self._new_enums: dict[str, str] = {}
+        self._new_tables: dict[str, str] = {}
+        if truth:
+            taken = {name for text in self.texts.values() for name in declared_names(text)}
+            for enum in sorted(set(truth.enums) - set(self._enums) - set(self._renamed)):
+                if "." not in enum:
+                    self._new_enums[enum] = variable_for(enum, "Enum", taken)
+                    taken.add(self._new_enums[enum])
+            for table in sorted(set(truth.tables) - set(self._tables)):
+                if "." not in table:
+                    self._new_tables[table] = variable_for(table, "Table", taken)
+                    taken.add(self._new_tables[table])
+            enums |= {enum: self._enums[spare]["variable"] for enum, spare in self._renamed.items()} | self._new_enums
+            tables |= self._new_tables
         self.names = Names(
-            enums={name: enum["variable"] for name, enum in self._enums.items() if enum["variable"]},
-            tables={name: table["variable"] for name, table in self._tables.items() if table["variable"]},
+            enums=enums,
+            tables=tables,
             properties={
                 (table, name): column.property for table, columns in drizzle.tables.items() for name, column in columns.items()
             },
@@ -110,15 +124,54 @@ class DrizzleSource:
         """What mends a difference by itself; empty where that cannot be derived."""
         return self.mend(Task.of(schema, [difference]), difference)
 
-    def mend(self, task: Task, difference: Difference) -> list[Edit]:  # noqa: PLR0911 - one return a kind
-        """What mends a difference among others; empty where that cannot be derived."""
+    def mend(self, task: Task, difference: Difference) -> list[Edit]:
+        """What mends a difference among others, with what that needs; empty where that cannot be derived."""
+        edits = self._mend(task, difference)
+        declared: set[str] = set()
+        for edit in edits:  # which grows meanwhile
+            for variable in self._undeclared(edit.text) - declared:
+                declared.add(variable)
+                more = self._declared_anew(task.schema, variable)
+                if not more:
+                    return []
+                edits += more
+        return edits if all(self._reaches(edit) for edit in edits) else []
+
+    def _undeclared(self, text: str) -> set[str]:
+        return {variable for variable in (*self._new_enums.values(), *self._new_tables.values()) if uses(text, variable)}
+
+    def _declared_anew(self, schema: Schema, variable: str) -> list[Edit]:
+        enum = next((name for name, its in self._new_enums.items() if its == variable), "")
+        table = next((name for name, its in self._new_tables.items() if its == variable), "")
+        return self._new_enum(schema, enum) if enum else self._new_table(schema, table)
+
+    def _reaches(self, edit: Edit) -> bool:
+        """Whether all that an edit names is declared in its file, imported there, or can be imported."""
+        here = imported_names(self.texts[edit.path])
+        return not any(
+            home != edit.path and variable in self._hidden and variable not in here and uses(edit.text, variable)
+            for variable, home in self._homes.items()
+        )
+
+    def imports(self, path: str, edits: Iterable[Edit]) -> dict[str, set[str]]:
+        """What a file has to import of the application's other files because of its edits: names by module."""
+        text, found = self.texts[path], defaultdict(set)
+        here = imported_names(text)
+        new = {variable: self._place_of_enums() for variable in self._new_enums.values()}
+        new |= {variable: self._place_of_tables() for variable in self._new_tables.values()}
+        for variable, home in {**self._homes, **new}.items():
+            if home and home != path and variable not in here and any(uses(edit.text, variable) for edit in edits):
+                found[module_for(home, path, text)].add(variable)
+        return found
+
+    def _mend(self, task: Task, difference: Difference) -> list[Edit]:  # noqa: PLR0911 - one return a kind
         schema = task.schema
         where = (difference.table, difference.column)
         match difference.kind:
             case Kind.MISSING_TABLE:
                 return self._new_table(schema, difference.table)
             case Kind.MISSING_ENUM:
-                return self._new_enum(schema, difference.column)
+                return self._missing_enum(task, difference.column)
             case Kind.ENUM:
                 return self._enum_values(schema, difference.column)
             case Kind.MISSING_COLUMN:
@@ -147,6 +200,10 @@ class DrizzleSource:
             return None
         return next((one for one in found["columns"] if one["property"] == declared.property), None)
 
+    def other_name(self, enum: str) -> str:
+        """What the files call an enum that they have by another name; empty where they have it not."""
+        return self._renamed.get(enum, "")
+
     def unexported(self, table: str) -> bool:
         """Whether the files have the table and do not export it, so that Drizzle's tools cannot see it."""
         found = self._tables.get(table)
@@ -160,18 +217,40 @@ class DrizzleSource:
             return [Edit(found["path"], found["statement"], found["statement"], "export ")]
         return self._appended(table_code(schema, schema.tables[table], self.names))
 
+    def _missing_enum(self, task: Task, enum: str) -> list[Edit]:
+        """Its own name where it only has another one; otherwise its declaration, and the columns that have it."""
+        if enum in self._renamed:
+            found = self._enums[self._renamed[enum]]
+            return [Edit(found["path"], found["name_start"], found["name_end"], json.dumps(enum))]
+        edits = self._new_enum(task.schema, enum)
+        return edits and [*edits, *(edit for place in _columns_of(task.schema, enum) for edit in self._column_anew(task, *place))]
+
     def _new_enum(self, schema: Schema, enum: str) -> list[Edit]:
+        path = self._place_of_enums()
+        if "." in enum or not path:
+            return []
         code = enum_code(enum, schema.enums[enum], self.names)
-        return [] if "." in enum else self._appended(code)
+        # In front of the tables, which call it while the file loads.
+        offset = after_imports(self.texts[path])
+        return [Edit(path, offset, offset, f"\n{code.text}\n", code.imports)]
+
+    def _place_of_enums(self) -> str:
+        """Where the others are; otherwise a file that imports none of the application's, and so is loaded first."""
+        paths = [enum["path"] for enum in self._enums.values()] or sorted({table["path"] for table in self._tables.values()})
+        first = [path for path in paths if not imports_files(self.texts[path])] or paths
+        return max(sorted(set(first)), key=first.count) if first else ""
+
+    def _place_of_tables(self) -> str:
+        """Where most tables are, the next one belongs."""
+        paths = [table["path"] for table in self._tables.values()]
+        return max(sorted(set(paths)), key=paths.count) if paths else ""
 
     def _appended(self, code: Code | None) -> list[Edit]:
-        # Where most tables are, the next one belongs.
-        paths = [table["path"] for table in self._tables.values()]
-        if code is None or not paths:
+        path = self._place_of_tables()
+        if code is None or not path:
             return []
-        path = max(sorted(set(paths)), key=paths.count)
         end = len(self.texts[path])
-        return [Edit(path, end, end, f"\n{code.text}\n", code.imports)]
+        return [Edit(path, end, end, f"\n{code.text}\n", _needed(code))]
 
     def _enum_values(self, schema: Schema, enum: str) -> list[Edit]:
         found = self._enums.get(enum)
@@ -187,7 +266,7 @@ class DrizzleSource:
         if found is None or code is None or not found["columns"]:
             return []
         last = found["columns"][-1]["start"]
-        start = _line_start(self.texts[found["path"]], last)
+        start = line_start(self.texts[found["path"]], last)
         # In front of the last column: whatever follows that one, a comma or none, stays as it is.
         before, after = (self.texts[found["path"]][start:last], "\n") if start < last else ("", " ")
         line = f"{before}{property_key(self.names.property(table, column))}: {code.text},{after}"
@@ -201,7 +280,7 @@ class DrizzleSource:
         path, name = found["path"], here["property"]
         text = self.texts[path]
         after = re.compile(r"\s*,?[ \t]*(//[^\n]*)?\n?").match(text, here["end"])
-        edits = [Edit(path, _line_start(text, here["start"]), after.end() if after else here["end"], "")]
+        edits = [Edit(path, line_start(text, here["start"]), after.end() if after else here["end"], "")]
         # Another primary key is a difference of its own.
         named = [one for one in (found["extras"] or {"entries": []})["entries"] if name in one["properties"]]
         edits += [self._without_entry(path, one) for one in named if one["kind"] != "primaryKey"]
@@ -297,7 +376,7 @@ class DrizzleSource:
         if not extras["entries"]:
             return [Edit(path, extras["start"] + 1, extras["start"] + 1, label + code.text, _needed(code), ("", ""))]
         first = extras["entries"][0]["start"]
-        start = _line_start(text, first)
+        start = line_start(text, first)
         before, end = (text[start:first], ",\n") if start < first else ("", ", ")
         return [Edit(path, start, start, f"{before}{label}{code.text}{end}", _needed(code))]
 
@@ -308,7 +387,7 @@ class DrizzleSource:
         if after is None:
             before = text[: old["start"]].rstrip()
             return Edit(path, len(before) - before.endswith(","), old["end"], "")
-        start = _line_start(text, old["start"])
+        start = line_start(text, old["start"])
         alone = start < old["start"] and after[0].endswith("\n")
         return Edit(path, start if alone else old["start"], after.end() if alone else after.end() - after[0].endswith("\n"), "")
 
@@ -357,16 +436,29 @@ class DrizzleSource:
         return edits
 
 
+def _columns_of(schema: Schema, enum: str) -> list[tuple[str, str]]:
+    """Tables and columns that have an enum."""
+    return [
+        (table.name, column.name) for table in schema.tables.values() for column in table.columns.values() if column.enum == enum
+    ]
+
+
+def _renamed(enums: Mapping[str, Mapping[str, Any]], truth: Schema) -> dict[str, str]:
+    """Enums that the files have by another name: the truth's name and theirs."""
+    spare = {name: frozenset(enum["values"]) for name, enum in enums.items() if name not in truth.enums and enum["variable"]}
+    found: dict[str, str] = {}
+    for name, values in sorted(truth.enums.items()):
+        same = [other for other, its in spare.items() if its == frozenset(values) and other not in found.values()]
+        # A name alone cannot move an enum to another schema.
+        if name not in enums and same and "." not in name + same[0]:
+            found[name] = same[0]
+    return found
+
+
 def _label(code: Code) -> str:
     """A key for an entry where the extra configuration is an object."""
     named = re.search(r'"([^"]+)"', code.text)
     return named[1] if named else code.text.partition("(")[0]
-
-
-def _line_start(text: str, offset: int) -> int:
-    """Where the line begins that `offset` is the first thing on; `offset` itself where it is not the first."""
-    start = text.rfind("\n", 0, offset) + 1
-    return offset if text[start:offset].strip() else start
 
 
 def _needed(code: Code) -> frozenset[str]:
@@ -384,66 +476,9 @@ def patch(source: DrizzleSource, edits: Iterable[Edit]) -> str:
         before = source.texts[path]
         name = os.path.relpath(path, base)
         parts += difflib.unified_diff(
-            _lines(before),
-            _lines(_edited(before, sorted(found, key=_order))),
+            lines_of(before),
+            lines_of(edited(before, found, source.imports(path, found))),
             f"a/{name}",
             f"b/{name}",
         )
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in parts)
-
-
-def _lines(text: str) -> list[str]:
-    """With their ends; not splitlines(), which breaks at characters that are no line end for `patch`."""
-    return re.findall(r"[^\n]*\n|[^\n]+", text)
-
-
-def _order(edit: Edit) -> tuple[int, int, str]:
-    return edit.start, edit.end, edit.text
-
-
-def _edited(text: str, edits: Sequence[Edit]) -> str:
-    names = frozenset[str]().union(*(edit.imports for edit in edits))
-    for edit in reversed(_joined(edits)):
-        text = text[: edit.start] + edit.text + text[edit.end :]
-    text = _imported(text, "drizzle-orm", names & {"sql"})
-    return _imported(text, "drizzle-orm/pg-core", names - {"sql"})
-
-
-def _joined(edits: Sequence[Edit]) -> list[Edit]:
-    """Entries for the same empty list become one edit."""
-    found: list[Edit] = []
-    for (_, start, end, around), group in groupby(edits, key=lambda one: (one.path, one.start, one.end, one.around)):
-        together = list(group)
-        if around is None:
-            found += together
-        else:
-            text = around[0] + ", ".join(one.text for one in together) + around[1]
-            found.append(Edit(together[0].path, start, end, text))
-    return _merged(found)
-
-
-def _merged(edits: Sequence[Edit]) -> list[Edit]:
-    """Neighbours that go share the comma between them."""
-    found: list[Edit] = []
-    for edit in edits:
-        before = found[-1] if found else None
-        if before and not before.text and not edit.text and before.start < before.end and edit.start < before.end:
-            found[-1] = replace(before, end=max(before.end, edit.end))
-        else:
-            found.append(edit)
-    return found
-
-
-def _imported(text: str, module: str, names: Iterable[str]) -> str:
-    """The text with `names` imported from `module`."""
-    statements = list(re.finditer(r"import\s*(?:type\s*)?\{([^}]*)\}\s*from\s*(['\"])" + re.escape(module) + r"\2", text))
-    present = {name.strip().removeprefix("type ").split(" as ")[0] for one in statements for name in one[1].split(",")}
-    statement = next((one for one in statements if not re.match(r"import\s*type", one[0])), None)
-    missing = [f"type {name}" if name == "AnyPgColumn" else name for name in sorted(set(names) - present)]
-    if not missing:
-        return text
-    if statement is None:
-        return f'import {{ {", ".join(missing)} }} from "{module}";\n{text}'
-    kept = statement[1].rstrip().rstrip(",")
-    end = statement[1][len(statement[1].rstrip()) :]
-    return f"{text[: statement.start(1)]}{kept}, {', '.join(missing)}{end}{text[statement.end(1) :]}"

@@ -214,9 +214,7 @@ def _drizzle_fix(  # noqa: PLR0911 - one return a kind
         case Kind.EXTRA_TABLE:
             return f"{where}remove the table {one.table}, or add it to schema.prisma and migrate"
         case Kind.MISSING_ENUM | Kind.ENUM:
-            if one.expected == NOTHING:
-                return f"Remove the pgEnum {one.column}, or add it to schema.prisma and migrate"
-            return f"Declare pgEnum({one.column!r}) with the values {one.expected}"
+            return _enum_fix(one, source)
         case Kind.MISSING_COLUMN:
             line = f"{property_key(source.names.property(one.table, one.column))}: {code.text}," if code else one.expected
             return f"{where}add {line}"
@@ -233,6 +231,15 @@ def _drizzle_fix(  # noqa: PLR0911 - one return a kind
             return f"{where}replace {written} with {property_key(written.split(':')[0].strip())}: {code.text}"
         case _:
             return f"{where}make it {one.expected} instead of {one.actual}"
+
+
+def _enum_fix(one: Difference, source: DrizzleSource) -> str:
+    if one.expected == NOTHING:
+        return f"Remove the pgEnum {one.column}, or add it to schema.prisma and migrate"
+    other = source.other_name(one.column)
+    if other:
+        return f"Rename the pgEnum {other} to {one.column}, which is what the database calls it"
+    return f"Declare pgEnum({one.column!r}) with the values {one.expected}"
 
 
 def _renamed_to(one: Difference, everything: Sequence[Difference]) -> str:

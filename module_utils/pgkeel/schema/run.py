@@ -250,7 +250,7 @@ def _sources(known: Known, declared: Declarations, listed: Inventory | None) -> 
     readable = prisma and drizzle and not prisma.problem and not drizzle.problem
     return Sources(
         truth=known.schemas.get(Side.PRISMA),
-        drizzle=DrizzleSource(drizzle, prisma) if readable and prisma and drizzle else None,
+        drizzle=DrizzleSource(drizzle, prisma, known.schemas.get(Side.PRISMA)) if readable and prisma and drizzle else None,
         types=known.types,
         generated=kysely.generated if kysely else None,
         live=known.schemas.get(Side.LIVE),

@@ -66,6 +66,13 @@ def test_what_counts_up_changes_with_its_default():
     assert anew(counts, identity, Kind.NULLABILITY) == 'integer("c").notNull().generatedAlwaysAsIdentity()'
 
 
+@pytest.mark.parametrize(("mode", "default"), [("number", "5"), ("bigint", "5n")])
+def test_the_default_of_a_bigint_is_what_the_application_reads_it_as(mode, default):
+    before = written(f'bigint("c", {{ mode: "{mode}" }})')
+    code = f'bigint("c", {{ mode: "{mode}" }}).default({default})'
+    assert anew(Column("c", "bigint", True, "5"), before, Kind.DEFAULT) == code
+
+
 def test_a_time_of_change_with_a_default_has_both():
     column = Column("c", "timestamp(3) without time zone", False, "CURRENT_TIMESTAMP", client="@updatedAt")
     code = default_code(column)
