@@ -32,6 +32,7 @@ def refusal(run) -> str:
             {"database_roles": [{"name": "app", "password": "y", "kind": "application", "connection_limit": 3}]},
             "The role app has a connection_limit of 3, but pgbouncer opens up to",
         ),
+        ({"database_role_settings": {"application": {"statement_timout": "60s"}}}, "Did you mean statement_timeout"),
         ({"database_databases": [{"name": "edtech", "owner": "stranger"}]}, "stranger owns a database"),
         ({"database_indexes": [{"name": "i", "table": "t", "database": "nowhere"}]}, "nowhere, which database_databases"),
         ({"pgbouncer_port": "x"}, "pgbouncer_port"),

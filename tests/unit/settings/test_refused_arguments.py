@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from pgkeel.errors import PgkeelError
+from pgkeel.postgres.role_settings import refuse_bad_names
 
 ROLES = Path(__file__).parents[3] / "roles"
 
@@ -132,6 +135,51 @@ def test_a_timeout_of_a_role_is_not_below_zero(value, bad, own):
     }
     found = refused("database/tasks/preflight.yml", "preflight | Refuse timeouts below zero", "__database_negative", **given)
     assert [item["key"] for item in found] == (["lock_timeout"] if bad else [])
+
+
+def misspelt(own: bool, **settings: Any) -> Any:
+    """What the task that refuses settings asks about, of one role's own or its kind's."""
+    tasks = {one["name"]: one for one in yaml.safe_load((ROLES / "database/tasks/preflight.yml").read_text())}
+    task = tasks["preflight | Refuse settings that no role can have"]
+    given = {
+        "database_role_settings": {"application": {} if own else settings, "backup": {"statement_timeout": "0"}},
+        "database_roles": [{"name": "app", "settings": settings} if own else {"name": "app"}],
+        "__database_own_settings": json.loads((ROLES / "postgresql/files/new_server.json").read_text())["settings"],
+    }
+    return {name: filled(text, **(task["vars"] | given)) for name, text in task["pg_role_settings"].items()}
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (
+            "statement_timout",
+            "'statement_timout', and PostgreSQL has none of that name. Did you mean statement_timeout; nothing was changed",
+        ),
+        ("zzz", "'zzz', and PostgreSQL has none of that name. See pg_settings"),
+        ("Shared_Buffers", "which is one for the whole server"),
+        ("checkpoint_timeout", "Set it in postgresql_settings"),
+    ],
+)
+def test_a_setting_that_no_role_can_have_is_refused(own, name, reason):
+    with pytest.raises(PgkeelError, match=reason):
+        refuse_bad_names(**misspelt(own, lock_timeout="1s", **{name: "1"}))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Work_Mem", "TimeZone", "search_path", "role", "app.tenant", "plpgsql.extra_warnings", "log_connections", "log_statement"],
+)
+def test_a_setting_that_a_role_can_have_passes(name):
+    asked = misspelt(True, **{name: "1"})
+    assert asked["names"] == ["statement_timeout", name]
+    refuse_bad_names(**asked)
+
+
+def test_the_roles_own_defaults_pass():
+    defaults = yaml.safe_load((ROLES / "database/defaults/main.yml").read_text())["database_role_settings"]
+    refuse_bad_names(**misspelt(False, **{name: value for kind in defaults.values() for name, value in kind.items()}))
 
 
 @pytest.mark.parametrize(
