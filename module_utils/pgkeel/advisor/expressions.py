@@ -90,11 +90,10 @@ class Expressions(ABC):
         uses = {id(origin.use) if origin else 0 for origin, _ in origins}
         if len(uses) != 1 or 0 in uses or any(level for _, level in origins):
             return None
-        if any(
-            names_of(call.funcname)[-1] in self.catalog.volatile | AGGREGATES or call.agg_star or call.over
-            for call in nodes(node, ast.FuncCall)
-        ):
-            return None
+        for call in nodes(node, ast.FuncCall):
+            name = names_of(call.funcname)[-1]
+            if name in self.catalog.volatile or name in AGGREGATES or call.agg_star or call.over:
+                return None
         first = origins[0][0]
         return (
             (first.use, IndexKey(expression=stripped(node, references, [o.column for o, _ in origins if o]))) if first else None
