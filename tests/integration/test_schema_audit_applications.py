@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from integration.schema_audit_bench import APP, ROOT, Audit, Fact, facts, swap
 from pgkeel.schema.application import Application, read_application
+from pgkeel.schema.catalog import read_schema
 
 CASING = {"shop": {"schema_audit_drizzle_casing": "snake_case"}}
 Fault = tuple[str, str, str, Fact]
@@ -162,6 +163,38 @@ def test_faithful_mirrors_are_consistent_and_each_fault_is_one_finding(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert facts(audit(app, **casing)) == LEFT[name]
+
+
+def test_a_schema_reads_alike_whatever_the_database_is_set_to(
+    database: Callable[..., str], connection: Callable[..., psycopg.Connection]
+) -> None:
+    """Production may print dates in its own way and keep its extensions in a schema of their own."""
+    made = """
+        CREATE TABLE t (
+            at timestamptz(6) DEFAULT '2024-01-01 00:00:00+00', day date DEFAULT '2024-01-02', span interval DEFAULT '26:00',
+            data bytea DEFAULT '\\x0102', ratio real DEFAULT 0.1, name citext DEFAULT 'a', kind own.kind
+        )
+    """
+    read = []
+    for place, settings in (
+        ("public", {}),
+        (
+            "extensions",
+            {"timezone": "Europe/Berlin", "datestyle": "German", "intervalstyle": "iso_8601", "bytea_output": "escape"},
+        ),
+    ):
+        opened = connection(database("formats"))
+        opened.execute(
+            f"CREATE SCHEMA IF NOT EXISTS {place}; CREATE EXTENSION citext SCHEMA {place}; SET search_path = public, {place}"
+        )
+        opened.execute("CREATE SCHEMA own; CREATE EXTENSION hstore SCHEMA own; CREATE TYPE own.kind AS ENUM ('A')")
+        opened.execute(made)
+        for name, value in settings.items():
+            opened.execute("SELECT set_config(%s, %s, false)", [name, value])
+        read.append(read_schema(opened))
+    assert read[0].tables["t"].columns["name"].type == "citext"
+    assert read[0].tables["t"].columns["kind"].type == "own.kind"
+    assert read[0] == read[1]
 
 
 def test_a_column_that_the_live_database_computes_is_what_prisma_says_of_it(

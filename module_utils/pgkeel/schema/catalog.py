@@ -26,6 +26,24 @@ _OURS = """
         SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
     )
 """
+# What an extension has is called alike wherever it was put, unless the application has things of its own there.
+_SEARCH_PATH = """
+    SELECT set_config('search_path', concat_ws(', ', 'public', string_agg(DISTINCT quote_ident(n.nspname), ', ')), false)
+      FROM pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace
+     WHERE n.nspname NOT IN ('public', 'pg_catalog') AND NOT EXISTS (
+         SELECT FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
+          WHERE t.typnamespace = n.oid AND (t.typtype IN ('d', 'e') OR c.relkind IN ('r', 'p', 'v', 'm', 'c'))
+            AND NOT EXISTS (
+                SELECT FROM pg_depend d
+                 WHERE d.deptype = 'e' AND (d.classid, d.objid) IN (('pg_type'::regclass, t.oid), ('pg_class'::regclass, c.oid))
+            )
+     )
+"""
+_FORMATS = """
+    SELECT set_config(name, value, false)
+      FROM (VALUES ('timezone', 'UTC'), ('datestyle', 'ISO, MDY'), ('intervalstyle', 'postgres'), ('bytea_output', 'hex'),
+                   ('extra_float_digits', '1'), ('quote_all_identifiers', 'off')) AS formats (name, value)
+"""
 _NAME = "CASE n.nspname WHEN 'public' THEN c.relname::text ELSE n.nspname || '.' || c.relname END"
 
 _COLUMNS = f"""
@@ -92,8 +110,9 @@ _ENUMS = """
 
 def read_schema(connection: Connection, ignored: Collection[str] = ()) -> Schema:
     """Read every table and enum that no extension owns, except the tables named in `ignored`."""
-    # One search path everywhere, so that types print alike.
-    connection.execute("SELECT set_config('search_path', 'public', false)")
+    # One search path and one set of formats everywhere, so that types and defaults print alike.
+    connection.execute(_SEARCH_PATH)
+    connection.execute(_FORMATS)
     columns: dict[str, dict[str, Column]] = defaultdict(dict)
     for table, name, column_type, nullable, default, identity, generated, enum in connection.execute(_COLUMNS):
         normal = f"generated: {default}" if generated else normalise(default, column_type, identity)
