@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from ..errors import PgkeelError
-from .errors import DamagedObjectError, StoreError, code_of, is_missing, status_of
+from .errors import DamagedObjectError, StoreError, code_of, is_missing, reading_body, status_of
 from .patience import persist
 from .store import Store
 
@@ -85,10 +85,11 @@ def _fetch_some(store: Store, key: str, file: BinaryIO, state: _Progress, expect
         )
     with closing(answer["Body"]) as body:
         try:
-            for chunk in body.iter_chunks(CHUNK):
-                file.write(chunk)
-                state.digest.update(chunk)
-                state.bytes += len(chunk)
+            with reading_body():
+                for chunk in body.iter_chunks(CHUNK):
+                    file.write(chunk)
+                    state.digest.update(chunk)
+                    state.bytes += len(chunk)
         except (BotoCoreError, HTTPClientError) as error:
             if state.bytes > before:
                 raise _MovedOn from error

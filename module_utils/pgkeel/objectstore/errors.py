@@ -5,6 +5,9 @@ Codes: the S3 API reference, "Error responses", and R2's own table of error code
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -15,6 +18,7 @@ from botocore.exceptions import (
     ResponseStreamingError,
     SSLError,
 )
+from urllib3.exceptions import SSLError as BadRecordError
 
 from ..errors import PgkeelError
 
@@ -61,6 +65,15 @@ def status_of(error: BaseException) -> int:
 def is_missing(error: BaseException) -> bool:
     """Whether the object or upload asked for does not exist; a missing bucket is another matter."""
     return code_of(error) in {"NoSuchKey", "NoSuchUpload", "404", "NotFound"}
+
+
+@contextmanager
+def reading_body() -> Iterator[None]:
+    """Whatever breaks the body of an answer is botocore's error, also a bad TLS record, the one thing that it does not wrap."""
+    try:
+        yield
+    except BadRecordError as error:
+        raise ResponseStreamingError(error=error) from error
 
 
 def is_transient(error: BaseException) -> bool:

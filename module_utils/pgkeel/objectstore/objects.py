@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .errors import DamagedObjectError, is_missing, status_of
+from .errors import DamagedObjectError, is_missing, reading_body, status_of
 from .patience import persist
 from .store import Store
 
@@ -83,7 +83,8 @@ def _read(store: Store, key: str) -> bytes:
             raise DamagedObjectError(
                 f"{key} has {answer['ContentLength']} bytes, more than a small object can have", "Look at what lies there"
             )
-        return bytes(body.read())
+        with reading_body():
+            return bytes(body.read())
 
 
 def list_objects(store: Store, prefix: str) -> Iterator[StoredObject]:
