@@ -49,8 +49,9 @@ def _privileges(acl: LiteralString, kind: LiteralString, owner: LiteralString) -
 # One row an object: its kind and name, and then whatever makes it what it is. search_path is empty: every name is qualified.
 # Of a restore's own making, and therefore not compared: the order of options (WITH CHECK OPTION comes last), the position in the
 # write-ahead log that PostgreSQL 17.12 and later note among a column's options (pg_attver: when the column was defined; no dump
-# has it), the order of columns in a table that inherits (the parents' come first), and the foreign keys that one of a partitioned
-# table, or to one, brings along for each partition: their names count in the order of the partitions.
+# has it), a replica identity by an index that was dropped since (no dump has that either), the order of columns in a table that
+# inherits (the parents' come first), and the foreign keys that one of a partitioned table, or to one, brings along for each
+# partition: their names count in the order of the partitions.
 QUERIES: tuple[LiteralString, ...] = (
     f"""SELECT 'schema', nspname, pg_get_userbyid(nspowner), {_privileges("nspacl", "n", "nspowner")} FROM space""",
     f"""
@@ -59,7 +60,9 @@ QUERIES: tuple[LiteralString, ...] = (
            THEN {_privileges("relacl", "r", "relowner")}
            WHEN relkind = 'S' THEN {_privileges("relacl", "s", "relowner")} END,
       (SELECT array_agg(o ORDER BY o COLLATE "C") FROM unnest(reloptions) o), relrowsecurity, relforcerowsecurity,
-      relreplident, relispartition, pg_get_expr(relpartbound, oid), CASE WHEN relkind = 'p' THEN pg_get_partkeydef(oid) END,
+      CASE WHEN relreplident = 'i' AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = rel.oid AND i.indisreplident)
+           THEN 'd' ELSE relreplident END,
+      relispartition, pg_get_expr(relpartbound, oid), CASE WHEN relkind = 'p' THEN pg_get_partkeydef(oid) END,
       (SELECT amname FROM pg_am a WHERE a.oid = relam),
       ARRAY(SELECT inhparent::regclass::text FROM pg_inherits i WHERE i.inhrelid = rel.oid ORDER BY inhseqno),
       CASE WHEN relkind IN ('v','m') THEN pg_get_viewdef(oid) END,

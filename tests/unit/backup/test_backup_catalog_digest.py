@@ -53,6 +53,13 @@ def test_where_a_column_was_defined_in_the_log_does_not_count() -> None:
     assert "NOT starts_with(o, 'pg_attver=')" in query("column")
 
 
+def test_a_replica_identity_by_an_index_that_is_gone_is_the_usual_one() -> None:
+    """The table still says 'i' after DROP INDEX, and no dump has a word of it."""
+    words = query("relation")
+    assert "relreplident, " not in words
+    assert "WHERE i.indrelid = rel.oid AND i.indisreplident" in words
+
+
 def test_foreign_keys_that_another_one_brings_along_are_not_compared() -> None:
     """pg_dump leaves them out; a restore names them anew, in the order of the partitions' bounds."""
     assert "contype <> 'f' OR conparentid = 0" in query("constraint")
