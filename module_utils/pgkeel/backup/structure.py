@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from ..postgres.connect import connect
 from ..postgres.proving_ground import ProvingGround, clean_environment, dying_with_us, yielding
@@ -49,7 +50,8 @@ def check_structure(bin_dir: Path, running: ProvingGround | ThrowawayDatabase, d
                     "--install-missing=pg_catalog",
                     "--no-strict-names",
                     f"--jobs={jobs}",
-                    database,
+                    # A name that holds "=" would be read as a connection string, which could lead elsewhere.
+                    make_conninfo(dbname=database),
                 ],
             )
         ),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import pytest
 from pgkeel.backup import structure
 from pgkeel.backup.check import Verdict
+from pgkeel.postgres.connect import Login
 from pgkeel.postgres.throwaway_database import ThrowawayDatabase
 
 
@@ -62,3 +65,21 @@ def test_the_schema_is_the_extension_s(
     copy: ThrowawayDatabase = Copy()  # type: ignore[assignment]
     assert structure._check_computed(copy, "edtech").verdict is verdict
     assert [asked.removeprefix("SELECT ").partition("(")[0] for asked in session.asked] == function
+
+
+def test_a_name_with_an_equals_sign_is_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bare, libpq takes it for a connection string, and the check would read another server."""
+    commands: list[list[str]] = []
+
+    class Elsewhere:
+        def login(self, database: str) -> Login:
+            return Login(host="/run/copy", database=database)
+
+    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 1, "", "not run")
+
+    monkeypatch.setattr(structure.subprocess, "run", run)
+    copy: ThrowawayDatabase = Elsewhere()  # type: ignore[assignment]
+    assert structure.check_structure(Path("/bin"), copy, "host=db a", 2).verdict is Verdict.COULD_NOT_VERIFY
+    assert commands[0][-1] == "dbname='host=db a'"
