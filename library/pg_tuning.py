@@ -199,6 +199,8 @@ def main() -> None:
         tuning = tune(machine, demand, given)
     except PgkeelError as error:
         module.fail_json(msg=str(error))
+    for warning in tuning.warnings:
+        module.warn(warning)
     module.exit_json(
         changed=False,
         settings={choice.name: choice.value for choice in tuning.settings},

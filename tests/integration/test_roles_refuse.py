@@ -39,8 +39,6 @@ def refusal(run) -> str:
         ({"postgresql_max_connections": 39}, "max_connections is 39, but 40 are needed"),
         ({"postgresql_max_connections": 60, "pgbouncer_default_pool_size": 50}, "Raise max_connections or shrink the pool"),
         ({"postgresql_memory_mb": 512}, "Use a server with at least"),
-        ({"postgresql_settings": {"work_mem": "64MB"}}, "work_mem is 64MB, but"),
-        ({"postgresql_settings": {"shared_buffers": "1800MB"}}, "shared_buffers is 1800MB, but"),
         ({"tuning_statement_timeout": -1}, "statement_timeout is -1"),
         ({"tuning_applications": [{"name": "x", "pool": 0}]}, "'x' has a pool of 0"),
         ({"postgresql_port": 5433}, "The cluster 17 main listens on port 5432"),

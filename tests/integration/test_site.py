@@ -23,7 +23,7 @@ def test_a_second_run_changes_nothing(server):
 
 def test_a_check_predicts_and_leaves_everything(server, connection):
     old = connection().execute("SHOW work_mem").fetchone()
-    run = server.playbook(SITE, {"postgresql_settings": {"work_mem": "2MB", "max_connections": 123}}, check=True)
+    run = server.playbook(SITE, {"postgresql_settings": {"work_mem": "9MB", "max_connections": 123}}, check=True)
     assert run.returncode == 0, run.stdout
     assert "PostgreSQL restarts in a real run, because these settings need it: max_connections" in " ".join(run.stdout.split())
     assert "Settings changed: max_connections, work_mem" in run.stdout

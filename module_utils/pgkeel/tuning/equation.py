@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from .choice import Choice, clamp, megabytes
 from .demand import Demand, Disk, Given, Machine, check_demand
-from .memory import AUTOVACUUM_WORKERS, WORK_PER_BACKEND, Memory, share_out
+from .memory import AUTOVACUUM_WORKERS, WORK_PER_BACKEND, Memory, overcommitted, share_out
 from .pools import Pools, explain_pools, reckon_pools
 
 GIVEN = "given by the operator"
@@ -27,6 +27,8 @@ class Tuning:
     """Settings that were considered and stay as PostgreSQL 17 has them."""
     fits: tuple[str, ...]
     """What holds between the values, in words with figures."""
+    warnings: tuple[str, ...]
+    """What does not, by the operator's own choice."""
     pools: Pools
     memory: Memory
 
@@ -50,7 +52,7 @@ def tune(machine: Machine, demand: Demand, given: Given | None = None) -> Tuning
         pgbouncer=explain_pools(pools, machine, demand, given),
         left_alone=_left_alone(),
         fits=(
-            f"memory: {memory.worst:.0f} MiB at worst + {memory.system} MiB for the system <= {memory.total} MiB",
+            *_fitting(memory),
             f"connections: {demand.databases} x {pools.per_database} through pgbouncer + {demand.direct_connections} direct "
             f"<= {pools.max_connections}",
             f"clients: {demand.clients} of the applications + a burst of {demand.burst_clients} <= {pools.max_clients}",
@@ -58,9 +60,16 @@ def tune(machine: Machine, demand: Demand, given: Given | None = None) -> Tuning
             *_processes(pools),
             *_roles(pools, given),
         ),
+        warnings=tuple(filter(None, [overcommitted(memory, given)])),
         pools=pools,
         memory=memory,
     )
+
+
+def _fitting(memory: Memory) -> tuple[str, ...]:
+    if memory.worst + memory.system > memory.total:
+        return ()
+    return (f"memory: {memory.worst:.0f} MiB at worst + {memory.system} MiB for the system <= {memory.total} MiB",)
 
 
 def _connections(pools: Pools, demand: Demand, given: Given) -> tuple[Choice, ...]:

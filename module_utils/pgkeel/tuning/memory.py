@@ -11,7 +11,7 @@ from math import inf
 
 from ..errors import PgkeelError
 from ..postgres.settings import BYTES, factor, number
-from .choice import clamp, megabytes
+from .choice import clamp
 from .demand import Given
 
 BACKEND_MB = 4
@@ -22,8 +22,6 @@ LEAST_WORK_MB = 1.0
 MOST_WORK_MB = 64.0
 AUTOVACUUM_WORKERS = 3
 LARGEST_SERVER_MB = 1 << 20
-LEAST_SHARED_MB = 16
-"""Less is no advice."""
 LEAST_GIVEN_MB = {"work_mem": 1 / 16, "shared_buffers": 1 / 8}
 """PostgreSQL's own limits, 64 kB and 128 kB."""
 
@@ -62,38 +60,41 @@ class Memory:
 def share_out(total: int, max_connections: int, parallel_workers: int, given: Given | None = None) -> Memory:
     """Give every consumer its part of ``total`` MiB, an operator's ``work_mem`` and ``shared_buffers`` first.
 
-    Raises PgkeelError where too little is left for work_mem, and for given sizes that cannot be read.
+    Those are taken as they are, see ``overcommitted``. Raises PgkeelError where too little is left for work_mem without them,
+    and for given sizes that cannot be read.
     """
     given = given or Given()
     work = _given("work_mem", given.work_mem, "kB")
     shared = _given("shared_buffers", given.shared_buffers, "8kB")
     memory = _share_out(total, max_connections, parallel_workers, work, shared)
+    if work is None and memory.work_mem < LEAST_WORK_MB:
+        if shared is not None:
+            return replace(memory, work_mem=LEAST_WORK_MB)
+        raise PgkeelError(
+            f"{total} MiB of memory are too few for {max_connections} connections: {memory.work_mem:.2f} MiB would be left for "
+            f"each sort, and the least is {LEAST_WORK_MB:g}",
+            f"Use a server with at least {_least_total(max_connections, parallel_workers)} MiB, or declare smaller pools; "
+            "nothing was changed",
+        )
+    return memory
+
+
+def overcommitted(memory: Memory, given: Given) -> str:
+    """What an operator's own sizes may come to beyond the memory, in a sentence; empty where everything fits.
+
+    It is no error: that every connection sorts at once is the worst case, and whoever gives a size may know better.
+    """
     sorts = memory.workers * WORK_PER_BACKEND
-    least = LEAST_WORK_MB if work is None else work
-    missing = sorts * least - memory.sorting
-    if missing <= 0:
-        return memory
-    figures = (
-        f"{sorts} sorts or hashes of {max_connections} connections and {parallel_workers} parallel workers may take "
-        f"{sorts * least:.0f} MiB at once, and {max(memory.sorting, 0):.0f} of {total} MiB are left for them"
+    if sorts * memory.work_mem <= memory.sorting:
+        return ""
+    names = " and ".join(f"{name} {text}" for name in LEAST_GIVEN_MB if (text := getattr(given, name)))
+    fitting = memory.sorting / sorts
+    advice = (
+        f"work_mem of {int(fitting * 1024)}kB would fit" if fitting >= LEAST_GIVEN_MB["work_mem"] else "No work_mem would fit"
     )
-    most_work = memory.sorting / sorts
-    if work is not None and most_work >= LEAST_GIVEN_MB["work_mem"]:
-        raise PgkeelError(
-            f"work_mem is {given.work_mem}, but {figures}",
-            f"Give at most {int(most_work * 1024)}kB, and more to single roles in their own settings; nothing was changed",
-        )
-    most_shared = memory.shared_buffers - missing
-    if shared is not None and most_shared >= LEAST_SHARED_MB:
-        raise PgkeelError(
-            f"shared_buffers is {given.shared_buffers}, but {figures}",
-            f"Give at most {megabytes(most_shared)}; nothing was changed",
-        )
-    raise PgkeelError(
-        f"{total} MiB of memory are too few for {max_connections} connections: {most_work:.2f} MiB would be left for "
-        f"each sort, and the least is {LEAST_WORK_MB:g}",
-        f"Use a server with at least {_least_total(max_connections, parallel_workers)} MiB, or declare smaller pools; "
-        "nothing was changed",
+    return (
+        f"{names}, given by the operator: {sorts} sorts or hashes may take {sorts * memory.work_mem:.0f} MiB at once, and "
+        f"{max(memory.sorting, 0):.0f} of {memory.total} MiB are left for them. {advice}; single roles can have more"
     )
 
 
