@@ -30,8 +30,19 @@ function imported(files) {
   );
 }
 
+/** The short names that the application's tsconfig.json gives its folders; nothing where it has none, or extends what is not installed. */
+function pathsFor(file) {
+  const found = ts.findConfigFile(dirname(file), ts.sys.fileExists);
+  if (!found) return {};
+  const host = { ...ts.sys, readDirectory: () => [] };
+  const { options } = ts.parseJsonConfigFileContent(ts.readConfigFile(found, ts.sys.readFile).config ?? {}, host, dirname(found));
+  const { baseUrl, paths, pathsBasePath } = options;
+  return Object.fromEntries(Object.entries({ baseUrl, paths, pathsBasePath }).filter(([, value]) => value !== undefined));
+}
+
 function compile(files) {
   const options = {
+    ...pathsFor(files[0]),
     target: ts.ScriptTarget.ES2022,
     module: ts.ModuleKind.ESNext,
     moduleResolution: ts.ModuleResolutionKind.Bundler,
@@ -150,7 +161,13 @@ export function typesOf(files, wantedName) {
   });
   if (tables.length === 0) throw new Error(`The type ${name} has no table`);
   const enums = new Map();
-  for (const symbol of exported) {
+  // Those of files that the types import too: prisma-kysely can write enums to a file of their own.
+  const others = program.getSourceFiles().filter((file) => !file.isDeclarationFile && !files.includes(file.fileName));
+  const fromOthers = others.flatMap((file) => {
+    const module = checker.getSymbolAtLocation(file);
+    return module ? checker.getExportsOfModule(module) : [];
+  });
+  for (const symbol of [...fromOthers, ...exported]) {
     if (!(symbol.flags & ts.SymbolFlags.TypeAlias) && !(symbol.flags & ts.SymbolFlags.Enum)) continue;
     const values = members(checker.getDeclaredTypeOfSymbol(symbol));
     if (values.every((one) => one.isStringLiteral())) enums.set(symbol.name, { values: values.map((one) => one.value), place: lineOf(symbol) });

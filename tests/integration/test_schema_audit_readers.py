@@ -179,3 +179,15 @@ def test_enums_and_schemas_of_exported_tables_need_no_export(tmp_path: Path) -> 
     for made in ('CREATE SCHEMA "own"', 'CREATE TYPE "own"."kind"', 'CREATE TYPE "public"."role"'):
         assert made in found
     assert "unused" not in found
+
+
+def test_enums_are_found_in_the_file_that_the_types_import_them_from(tmp_path: Path) -> None:
+    """Under the short name of a folder too."""
+    (tmp_path / "tsconfig.json").write_text('{"compilerOptions": {"paths": {"@/*": ["./source/*"]}}} // a comment is allowed')
+    source = tmp_path / "source"
+    source.mkdir()
+    written(source / "enums.ts", 'export type Role = "A" | "B";')
+    types = 'import type { Role } from "@/enums"; export type DB = { User: { role: Role } };'
+    found = read(kysely=written(source / "types.ts", types))["kysely"]
+    assert found["tables"][0]["columns"][0]["type"] == '"A" | "B"'
+    assert [(one["enum"], one["values"]) for one in found["enums"]] == [("Role", ["A", "B"])]
