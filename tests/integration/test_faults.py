@@ -270,8 +270,11 @@ def test_a_clock_that_is_two_hours_off_removes_nothing(bench: Bench) -> None:
     steer(bench.store, "skew", 7200)
     try:
         result = bench.backup(keep_days=1, keep_at_least=1)
+        drilled = bench.drill()
     finally:
         steer(bench.store, "skew", 0)
+    assert (drilled["verdict"], drilled["rpo_seconds"], drilled["phases"].keys()) == ("COULD NOT VERIFY", None, {"locate"})
+    assert "clock and the store's differ" in drilled["msg"]
     assert any("clock" in warning for warning in result["warnings"]), result
     assert well(judge(bench, "clock two hours off", "retention", before, result))
 

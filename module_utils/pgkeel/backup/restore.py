@@ -7,13 +7,14 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 
 from ..errors import PgkeelError
+from ..objectstore.clock import MOST_SECONDS, require_same_clock
 from ..objectstore.download import download
 from ..objectstore.store import Store
 from ..postgres.capacity import Capacity, available_bytes, capacity_for
@@ -78,7 +79,10 @@ def locate(store: Store, request: DrillRequest, result: DrillResult) -> Manifest
                 "manifests", Verdict.PASS, f"{len(catalogue.manifests)} committed backups, the newest of {manifest.snapshot_time}"
             )
         )
+    # Before the backup is named: a record of this drill would lie among the others under a wrong time.
+    require_same_clock(store, request.shelf.folder, until_then="no backup is drilled")
     result.backup_id = manifest.run_id
+    _require_past(manifest, datetime.now(UTC))
     result.database_bytes = manifest.database_bytes
     result.dump_bytes = manifest.dump.bytes
     result.rpo_seconds = (datetime.now(UTC) - manifest.snapshot_time).total_seconds()
@@ -89,6 +93,16 @@ def locate(store: Store, request: DrillRequest, result: DrillResult) -> Manifest
         return manifest
     require_space(request.base_dir, int(manifest.database_bytes * request.space_factor) + 2 * manifest.dump.bytes + BASE_BYTES)
     return manifest
+
+
+def _require_past(manifest: Manifest, now: datetime) -> None:
+    """One from the future stays the newest for as long, whatever is taken after it, and its age would pass every budget."""
+    if manifest.snapshot_time > now + timedelta(seconds=MOST_SECONDS):
+        raise PgkeelError(
+            f"Backup {manifest.run_id} is from the future: {(manifest.snapshot_time - now).total_seconds():.0f} s ahead of this "
+            "server's clock and the store's",
+            "Take a new backup, then remove this one: until then it is taken for the newest",
+        )
 
 
 def _require_recipient(identity: str, manifest: Manifest) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,35 @@ from unit.backup.test_backup_manifest import MANIFEST, RUN
 SHELF = Shelf("pgkeel", "db1", "edtech")
 
 
-def located(monkeypatch: pytest.MonkeyPatch, folder: Path, recipients: tuple[str, ...], identity: str) -> DrillResult:
-    manifest = dataclasses.replace(MANIFEST, recipients=recipients)
+class Answering:
+    """A store whose clock is so far from ours."""
+
+    bucket = "b"
+
+    def __init__(self, ahead: timedelta = timedelta()) -> None:
+        self.ahead = ahead
+
+    def call(self, _doing: str, _operation: object) -> dict[str, Any]:
+        date = format_datetime(datetime.now(UTC) + self.ahead, usegmt=True)
+        return {"ResponseMetadata": {"HTTPHeaders": {"date": date}}}
+
+
+def located(
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    recipients: tuple[str, ...],
+    identity: str,
+    *,
+    ahead: timedelta = timedelta(),
+    result: DrillResult | None = None,
+    **change: Any,
+) -> DrillResult:
+    manifest = dataclasses.replace(MANIFEST, recipients=recipients, **change)
     monkeypatch.setattr(restore, "require_program", lambda *_: None)
     monkeypatch.setattr(restore, "require_space", lambda *_: None)
     monkeypatch.setattr(restore, "read_catalogue", lambda *_: Catalogue((manifest,), ()))
-    result = DrillResult()
-    locate(None, DrillRequest(SHELF, folder, folder, identity=identity), result)  # type: ignore[arg-type]
+    result = result or DrillResult()
+    locate(Answering(ahead), DrillRequest(SHELF, folder, folder, identity=identity), result)  # type: ignore[arg-type]
     return result
 
 
@@ -50,6 +73,26 @@ def test_one_of_several_keys_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path
     identity = make_identity()
     recipients = (recipient_of(make_identity()), f" {recipient_of(identity)} ")
     assert located(monkeypatch, tmp_path, recipients, identity).backup_id == RUN
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_without_a_common_clock_no_age_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hours: int) -> None:
+    identity, result = make_identity(), DrillResult()
+    with pytest.raises(PgkeelError, match=r"clock and the store's differ .* until then no backup is drilled"):
+        located(monkeypatch, tmp_path, (recipient_of(identity),), identity, ahead=timedelta(hours=hours), result=result)
+    assert (result.backup_id, result.rpo_seconds) == ("", None)
+
+
+def test_a_snapshot_from_the_future_has_no_age(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its negative one would pass every budget, and newer backups lie behind it."""
+    identity, result = make_identity(), DrillResult()
+    recipients, later = (recipient_of(identity),), datetime.now(UTC) + timedelta(seconds=303)
+    with pytest.raises(PgkeelError, match=r"is from the future: 30[0-3] s ahead") as refused:
+        located(monkeypatch, tmp_path, recipients, identity, result=result, snapshot_time=later)
+    assert not isinstance(refused.value, StoreError)
+    assert (result.backup_id, result.rpo_seconds) == (RUN, None)
+    soon = datetime.now(UTC) + timedelta(seconds=290)
+    assert located(monkeypatch, tmp_path, recipients, identity, snapshot_time=soon).backup_id == RUN
 
 
 @pytest.fixture
