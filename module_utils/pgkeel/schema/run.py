@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from .camel_case import camel_cased
 from .checklist import Criterion, Facts, checklist
 from .compare import Comparison, compare, unexplained
 from .compare_types import compare_types, enum_of, filled_by_database, types_of
-from .declared import Declarations
+from .declared import Declarations, DeclaredTypes
 from .difference import NOTHING, Difference, Kind, Side, pair_name
 from .drizzle_patch import DrizzleSource
 from .explain import Sources, combined_patch, explain
@@ -23,6 +24,7 @@ from .safety import Compared, type_safety_percent
 from .sides import Known, Request, read
 from .unmigrated import Inventory, Seen, inventory
 
+_VIEWS = {"view", "materialized view", "foreign table"}
 # What a database says of Kysely's types by itself (`types_of`).
 TYPES_UNKNOWN = (
     "Only names, nulls and defaults of Kysely's types were compared: which TypeScript type or enum a column has to have is for"
@@ -187,21 +189,30 @@ def _types_pair(known: Known, declared: Declarations, truth: Side, name: str) ->
     if kysely is None or types is None:
         return Pair(name, Verdict.COULD_NOT_VERIFY, (), ("Kysely's types were not read.",), compared=False)
     if truth is not Side.PRISMA:
-        if kysely.camel_case:
-            camel_case = "Kysely's types are in camel case: only Prisma's names can be compared."
-            return Pair(name, Verdict.COULD_NOT_VERIFY, (), (camel_case,), typed=False)
-        prisma = known.schemas.get(Side.PRISMA)
-        unseen = _dropped(prisma, kysely.generated) if prisma and kysely.generated else []
-        found = compare_types(truth, types_of(known.schemas[truth], types), types)
+        prisma = _as_types_name_it(known, kysely, Side.PRISMA)
+        unseen = _dropped(prisma, kysely.generated) if kysely.generated else []
+        # Types speak of views as of tables, and the schemas of both sides do not have them.
+        views = {one.name for one in known.objects if one.kind in _VIEWS}
+        if kysely.generated and Side.PRISMA in known.schemas:
+            views |= set(kysely.generated.tables) - set(prisma.tables)
+        known_types = replace(types, tables={table: columns for table, columns in types.tables.items() if table not in views})
+        found = compare_types(truth, types_of(_as_types_name_it(known, kysely, truth), types), known_types)
         typed = kysely.generated is not None
         unverified = [*_left_out(unseen), *([] if typed else [TYPES_UNKNOWN])]
         return replace(_judged(name, _without(found, unseen), unverified, frozenset(unseen)), typed=typed)
     if kysely.generated is None:
         reason = kysely.generation_problem or "it gave no types"
         return Pair(name, Verdict.COULD_NOT_VERIFY, (), (f"prisma-kysely could not generate: {reason}",), compared=False)
-    dropped = [] if kysely.camel_case else _dropped(known.schemas[Side.PRISMA], kysely.generated)
-    expected = filled_by_database(kysely.generated, known.schemas[Side.PRISMA])
+    prisma = _as_types_name_it(known, kysely, Side.PRISMA)
+    dropped = _dropped(prisma, kysely.generated)
+    expected = filled_by_database(kysely.generated, prisma)
     return _judged(name, _without(compare_types(truth, expected, types), dropped), _left_out(dropped), frozenset(dropped))
+
+
+def _as_types_name_it(known: Known, kysely: DeclaredTypes | None, side: Side) -> Schema:
+    """A side's schema with the names that the types have for it; empty where the side could not be read."""
+    schema = known.schemas.get(side, Schema({}))
+    return camel_cased(schema) if kysely and kysely.camel_case else schema
 
 
 def _without(differences: Iterable[Difference], blind: Sequence[tuple[str, str]]) -> list[Difference]:
@@ -308,13 +319,15 @@ def _migrated(one: Difference, unowned: Sequence[Difference], known: Known) -> b
 
 def _compared(known: Known, declared: Declarations, pair: Pair) -> Compared:
     one, other = (Side(name) for name in pair.name.split("-"))
+    types_name_it = declared.kysely if Side.KYSELY in (one, other) else None
     columns: set[tuple[str, str, str]] = set()
     for side in (one, other):
         if side is Side.KYSELY:
             tables = known.types.tables if known.types else {}
-            columns |= {(table, name, "") for table, found in tables.items() for name in found}
+            columns |= {(table, name, "") for table, its in tables.items() for name in its}
         elif side in known.schemas:
-            columns |= {(table.name, name, "") for table in known.schemas[side].tables.values() for name in table.columns}
+            found = _as_types_name_it(known, types_name_it, side)
+            columns |= {(table.name, name, "") for table in found.tables.values() for name in table.columns}
     # An enum has the name that the pair's differences call it by: in the types Prisma's one, which @@map does not change.
     types = (declared.kysely.generated if declared.kysely else None) or known.types
     if Side.KYSELY in (one, other) and types:

@@ -1,10 +1,14 @@
 """Kysely's types beside a database: what was not compared is not called consistent."""
 
+from dataclasses import replace
+
 import pytest
 from pgkeel.postgres.connect import Login
+from pgkeel.schema.camel_case import camel_case
 from pgkeel.schema.declared import Declarations, DeclaredTypes
 from pgkeel.schema.difference import Kind, Side
 from pgkeel.schema.model import Column, Schema, Table, TypedColumn, TypedSchema
+from pgkeel.schema.objects import DatabaseObject
 from pgkeel.schema.run import TYPES_UNKNOWN, Verdict, _compared, _overall, _pair, run
 from pgkeel.schema.safety import type_safety_percent
 from pgkeel.schema.sides import Known, Request
@@ -72,3 +76,62 @@ def test_columns_of_a_renamed_enum_that_differs_are_not_sound():
     pair = _pair(known, declared, Side.PRISMA, Side.KYSELY)
     assert [(one.kind, one.column) for one in pair.differences] == [(Kind.ENUM, "Role")]
     assert type_safety_percent([_compared(known, declared, pair)]) == 50
+
+
+def test_a_view_that_the_types_have_is_no_table_too_many():
+    types = replace(some_types(), tables={**some_types().tables, "v": {"n": TypedColumn("n", "number", False, False)}})
+    view = DatabaseObject("view", "v")
+    known = Known(schemas={Side.LIVE: a_schema()}, types=types, objects=frozenset({view}))
+    assert _pair(known, Declarations(kysely=DeclaredTypes(types=types)), Side.LIVE, Side.KYSELY).differences == ()
+    # Prisma's generator vouches for one that its schema has as a view.
+    known = Known(schemas={Side.PRISMA: a_schema(), Side.DRIZZLE: a_schema()}, types=types)
+    declared = Declarations(kysely=DeclaredTypes(types=types, generated=types))
+    assert _pair(known, declared, Side.DRIZZLE, Side.KYSELY).verdict is Verdict.CONSISTENT
+    known = Known(schemas={Side.DRIZZLE: a_schema()}, types=types)
+    alone = _pair(known, Declarations(kysely=DeclaredTypes(types=types)), Side.DRIZZLE, Side.KYSELY)
+    assert [one.kind for one in alone.differences] == [Kind.EXTRA_TABLE]
+
+
+def test_types_in_camel_case_are_compared_and_counted_under_their_own_names():
+    columns = {
+        "user_name": Column("user_name", "text", nullable=False),
+        "place": Column("place", "point", nullable=True),
+        "made_id": Column("made_id", "text", nullable=False, client="nanoid()"),
+        "is_in": Column("is_in", "boolean", nullable=False),
+    }
+    prisma = Schema({"app_users": Table("app_users", columns)}, {})
+    made = {
+        "userName": TypedColumn("userName", "string", False, False),
+        "madeId": TypedColumn("madeId", "string", False, True),
+        "isIn": TypedColumn("isIn", "boolean", False, False),
+    }
+    generated = TypedSchema({"appUsers": made}, {})
+    types = TypedSchema({"appUsers": {**made, "isIn": TypedColumn("isIn", "string", False, False)}}, {})
+    known = Known(schemas={Side.PRISMA: prisma, Side.LIVE: prisma}, types=types)
+    declared = Declarations(kysely=DeclaredTypes(types=types, generated=generated, camel_case=True))
+    pair = _pair(known, declared, Side.PRISMA, Side.KYSELY)
+    assert {(one.kind, one.table, one.column) for one in pair.differences} == {
+        (Kind.TYPE, "appUsers", "isIn"),
+        # prisma-kysely takes nanoid() for a default of the database.
+        (Kind.GENERATED, "appUsers", "madeId"),
+    }
+    assert pair.unverified == ("prisma-kysely leaves out appUsers.place: it cannot be compared",)
+    # One of four: a type is wrong, a Generated is, and one could not be compared.
+    assert type_safety_percent([_compared(known, declared, pair)]) == 25.0
+    assert {one.kind for one in _pair(known, declared, Side.LIVE, Side.KYSELY).differences} == {Kind.GENERATED}
+
+
+@pytest.mark.parametrize(
+    ("name", "camel"),
+    [
+        ("app_users", "appUsers"),
+        ("_AToB", "_AToB"),
+        ("User", "User"),
+        ("USER_ID", "userId"),
+        ("a__b", "aB"),
+        ("a_1", "a1"),
+        ("", ""),
+    ],
+)
+def test_names_are_those_of_the_plugin(name, camel):
+    assert camel_case(name) == camel
