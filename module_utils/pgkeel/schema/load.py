@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,8 +17,9 @@ from ..postgres.arguments import DEFAULT_BIN_DIR
 from ..postgres.connect import connect
 from ..postgres.proving_ground import Ground, ProvingGround, proving_ground
 from .catalog import read_schema
-from .compare import Rejected
+from .compare import BY_DATABASE, Rejected
 from .declared import ClientColumn, DeclaredTables
+from .difference import Side
 from .model import Column, Schema
 from .objects import DatabaseObject, read_objects
 
@@ -46,6 +47,10 @@ _FOREIGN_KEY = re.compile(
 )
 # drizzle-kit quotes the type of a customType that it does not know, length, schema and capitals too: `"bits" "varbit(16)"`.
 _QUOTED_TYPE = re.compile(r'^(?P<column>\t"[^"]+" )"(?P<type>[A-Za-z][\w. ]*(?:\([\w, ]+\))?[\w ]*)"', re.MULTILINE)
+# `prisma db pull` writes a computed column as a default that names other columns, which PostgreSQL refuses (0A000).
+_NOT_SUPPORTED = "0A000"
+_DEFAULT_OF_COLUMN = re.compile(r'^\s*"(?P<column>[^"]+)" (?:(?!DEFAULT ).)*(?P<default> DEFAULT .*?),?$')
+_CREATE_TABLE = re.compile(r'^CREATE TABLE (?:"(?P<schema>[^"]+)"\.)?"(?P<table>[^"]+)" \($', re.MULTILINE)
 # Codes of a foreign key that does not fit: datatype_mismatch, invalid_foreign_key, undefined_table, undefined_column.
 _UNFIT = {"42804", "42830", "42P01", "42703"}
 
@@ -62,6 +67,8 @@ class Loaded:
     """What it has beside tables and enums."""
     extended: Schema = field(default_factory=lambda: Schema({}))
     """With what was added after it had been read."""
+    computed: frozenset[tuple[str, str]] = frozenset()
+    """Tables and columns whose default cannot be one: the database computes them."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +100,14 @@ def load_all(
         return {name: _load(ground, name, scripts, (additions or {}).get(name, ())) for name, scripts in sides.items()}
 
 
-def with_client(schema: Schema, tables: Mapping[str, Mapping[str, ClientColumn]]) -> Schema:
-    """The schema with what the ORM's client does beside the database."""
+def with_client(
+    schema: Schema, tables: Mapping[str, Mapping[str, ClientColumn]], computed: Collection[tuple[str, str]] = ()
+) -> Schema:
+    """The schema with what the ORM's client, or the database by itself, does beside the defaults."""
 
     def column(table: str, one: Column) -> Column:
+        if (table, one.name) in computed:
+            return replace(one, client=BY_DATABASE)
         client = tables.get(table, {}).get(one.name)
         return replace(one, client=client.fills, on_update=client.on_update) if client else one
 
@@ -107,6 +118,22 @@ def with_client(schema: Schema, tables: Mapping[str, Mapping[str, ClientColumn]]
             for name, table in schema.tables.items()
         },
     )
+
+
+def without_computed(script: str, position: int) -> tuple[str, tuple[str, str]] | None:
+    """The script without the default that PostgreSQL refused at this character (from 1), and its table and column.
+
+    None where no column of a CREATE TABLE, as Prisma writes it, stands there.
+    """
+    start, end = script.rfind("\n", 0, position - 1) + 1, script.find("\n", position - 1)
+    line = _DEFAULT_OF_COLUMN.match(script[start:end])
+    tables = list(_CREATE_TABLE.finditer(script, 0, start))
+    if line is None or not tables:
+        return None
+    schema, table = tables[-1]["schema"], tables[-1]["table"]
+    name = table if schema in (None, "public") else f"{schema}.{table}"
+    shorter = script[: start + line.start("default")] + script[start + line.end("default") :]
+    return shorter, (name, line["column"])
 
 
 def statements_of(declared: DeclaredTables) -> list[str]:
@@ -131,14 +158,23 @@ def _create_extensions(session: psycopg.Connection[TupleRow]) -> None:
 
 
 def _load(ground: ProvingGround, name: str, scripts: Sequence[str], additions: Sequence[str]) -> Loaded:
-    rejected = []
+    rejected: list[Rejected] = []
+    computed: set[tuple[str, str]] = set()
     login = replace(ground.login(name), user=AUTHOR)
     with connect(login) as session:
         session.execute(sql.SQL("SET statement_timeout = {}").format(sql.Literal(STATEMENT_TIMEOUT)))
-        for script in scripts:
+        pending = list(scripts)
+        while pending:
+            script = pending.pop(0)
             try:
                 session.execute(script.encode())
             except psycopg.Error as error:
+                refused = name == Side.PRISMA and error.sqlstate == _NOT_SUPPORTED and error.diag.statement_position
+                shorter = without_computed(script, int(error.diag.statement_position or 0)) if refused else None
+                if shorter:
+                    pending.insert(0, shorter[0])
+                    computed.add(shorter[1])
+                    continue
                 key = _FOREIGN_KEY.match(script)
                 if key is None or error.sqlstate not in _UNFIT:
                     return Loaded(problem=_reason(error))
@@ -149,7 +185,8 @@ def _load(ground: ProvingGround, name: str, scripts: Sequence[str], additions: S
         for addition in additions:
             with suppress(psycopg.Error):
                 session.execute(addition.encode())
-        return Loaded(read, "", tuple(rejected), objects, read_schema(session) if additions else read)
+        extended = read_schema(session) if additions else read
+        return Loaded(read, "", tuple(rejected), objects, extended, frozenset(computed))
 
 
 def _reason(error: psycopg.Error) -> str:

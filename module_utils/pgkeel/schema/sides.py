@@ -96,7 +96,7 @@ def _keep(known: Known, declared: Declarations, side: Side, found: Loaded) -> No
     elif lost:
         known.problems[side] = f"its tool gave no SQL for {', '.join(lost)}"
     else:
-        known.schemas[side] = with_client(found.schema, clients)
+        known.schemas[side] = with_client(found.schema, clients, found.computed)
 
 
 def _read_live(known: Known, login: Login) -> None:

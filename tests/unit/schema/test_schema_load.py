@@ -1,8 +1,22 @@
 """What is done to drizzle-kit's SQL before PostgreSQL reads it."""
 
 import pytest
+from pgkeel.schema.compare import BY_DATABASE
 from pgkeel.schema.declared import DeclaredTables
-from pgkeel.schema.load import statements_of
+from pgkeel.schema.load import statements_of, with_client, without_computed
+from pgkeel.schema.model import Column, Schema, Table
+
+PRISMA = """CREATE TABLE "A" (
+    "body" TEXT NOT NULL DEFAULT 'DEFAULT 1'
+);
+
+CREATE TABLE "own"."Doc" (
+    "id" SERIAL NOT NULL,
+    "low" TEXT DEFAULT lower(body),
+
+    CONSTRAINT "Doc_pkey" PRIMARY KEY ("id")
+);
+"""
 
 
 @pytest.mark.parametrize(
@@ -26,3 +40,17 @@ def test_a_default_keeps_its_own_line_ends():
     script = 'CREATE TABLE "t" (\n\t"a" text DEFAULT \'one\r\ntwo\u2028three\'\n);'
     key = 'ALTER TABLE "t" ADD CONSTRAINT "k" FOREIGN KEY ("a") REFERENCES "public"."t"("a");'
     assert statements_of(DeclaredTables(sql=f"{script}\n{key}")) == [script, key]
+
+
+def test_a_default_that_names_a_column_is_a_computed_column():
+    position = PRISMA.index("body)") + 1
+    assert without_computed(PRISMA, position) == (PRISMA.replace(" DEFAULT lower(body)", ""), ("own.Doc", "low"))
+    assert without_computed("SELECT 1", 8) is None
+    assert without_computed(PRISMA, PRISMA.index("CONSTRAINT") + 1) is None
+
+
+def test_a_computed_column_is_filled_in_by_the_database():
+    column = Column("low", "text", nullable=True)
+    schema = Schema({"own.Doc": Table("own.Doc", {"low": column})})
+    assert with_client(schema, {}, {("own.Doc", "low")}).tables["own.Doc"].columns["low"].client == BY_DATABASE
+    assert with_client(schema, {}) == schema
