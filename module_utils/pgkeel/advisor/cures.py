@@ -180,55 +180,73 @@ def _after_fields(tokens: list[Any], number: int) -> int:
     return end
 
 
-def _shape(node: Tree) -> Tree:
-    """A node without positions and parameter numbers."""
-    if isinstance(node, tuple | list):
-        return tuple(_shape(item) for item in node)
-    if isinstance(node, ast.ParamRef):
-        return "$"
-    if isinstance(node, ast.Node):
-        return (
-            type(node).__name__,
-            *[_shape(getattr(node, name)) for name in getattr(node, "__slots__", ()) if "location" not in name],
-        )
-    return node
+class _Shapes:
+    """Numbers of nodes: the same where two differ in nothing but positions and parameter numbers."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[Any, ...], int] = {}
+        self._known: dict[int, int] = {}
+
+    def of(self, node: Tree) -> int:
+        """The number of a node of a tree that stays as it is; each node is looked at once, however often it is asked for."""
+        waiting = [(node, False)]
+        while waiting:
+            found, below_done = waiting.pop()
+            if id(found) in self._known:
+                continue
+            if below_done or isinstance(found, ast.ParamRef):
+                self._known[id(found)] = self._numbers.setdefault(self._parts(found), len(self._numbers))
+            else:
+                waiting.append((found, True))
+                waiting.extend((child, False) for child in children(found))
+        return self._known[id(node)]
+
+    def _parts(self, node: Tree) -> tuple[Any, ...]:
+        values = node
+        if isinstance(node, ast.ParamRef):
+            values = ()
+        elif isinstance(node, ast.Node):
+            values = [getattr(node, name, None) for name in getattr(node, "__slots__", ()) if "location" not in name]
+        below = (ast.Node, tuple, list)
+        return (type(node).__name__, *[(self._known[id(one)],) if isinstance(one, below) else one for one in values])
 
 
 def _equal_groups(statement: Tree) -> dict[int, int]:
     """Parameter numbers that stood for the same constant, since an output repeats an expression of GROUP BY."""
     equal: dict[int, int] = {}
+    shapes = _Shapes()
     for query in nodes(statement, ast.SelectStmt):
-        outer = (query.targetList, query.sortClause, query.havingClause)
         groups = [item for item in (*(query.groupClause or ()), *(query.distinctClause or ())) if item is not None]
-        for group in groups:
-            mine = [parameter.number for parameter in nodes(group, ast.ParamRef)]
-            if not mine:
-                continue
-            _match(group, _shape(group), mine, outer, equal)
+        _match(groups, (query.targetList, query.sortClause, query.havingClause), shapes, equal)
         if query.distinctClause:
-            for item in query.sortClause or ():
-                mine = [parameter.number for parameter in nodes(item.node, ast.ParamRef)]
-                if mine:
-                    _match(item.node, _shape(item.node), mine, query.targetList, equal)
+            _match([item.node for item in query.sortClause or ()], query.targetList, shapes, equal)
     return equal
 
 
-def _match(group: Tree, shape: Tree, mine: list[int], node: Tree, equal: dict[int, int]) -> None:
-    for child in children(node):
-        if child is group:
-            continue
-        if isinstance(child, type(group)) and _shape(child) == shape:
-            for number, parameter in zip(mine, nodes(child, ast.ParamRef), strict=True):
-                lower, higher = sorted((_root(equal, number), _root(equal, parameter.number)))
-                if lower != higher:
-                    equal[higher] = lower
-        else:
-            _match(group, shape, mine, child, equal)
+def _match(groups: list[Tree], outer: Tree, shapes: _Shapes, equal: dict[int, int]) -> None:
+    """Make parameters equal between groups and what repeats them outside."""
+    alike: dict[int, list[list[int]]] = {}
+    for group in groups:
+        mine = [int(parameter.number or 0) for parameter in nodes(group, ast.ParamRef)]
+        if mine:
+            alike.setdefault(shapes.of(group), []).append(mine)
+    repeated: set[int] = set()
+    for found in nodes(outer, ast.Node) if alike else ():
+        shape = shapes.of(found)
+        if shape in alike:
+            repeated.add(shape)
+            alike[shape].append([int(parameter.number or 0) for parameter in nodes(found, ast.ParamRef)])
+    for shape in repeated:
+        for numbers in zip(*alike[shape], strict=True):
+            roots = {_root(equal, number) for number in numbers}
+            equal |= dict.fromkeys(roots - {min(roots)}, min(roots))
 
 
 def _root(equal: dict[int, int], number: int) -> int:
     while number in equal:
-        number = equal[number]
+        above = equal[number]
+        equal[number] = equal.get(above, above)  # or long chains would be gone along again and again
+        number = above
     return number
 
 
