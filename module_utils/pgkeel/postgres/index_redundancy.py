@@ -34,20 +34,26 @@ def _rank(index: Index, declared: Names) -> tuple[bool, ...]:
 
 
 def beginnings(indexes: Iterable[Index]) -> Iterator[tuple[Index, Index]]:
-    """B-trees whose keys are the first keys of another one with the same predicate, each with the shortest such one."""
+    """B-trees that another one with the same predicate continues, each with the shortest such one.
+
+    It has their keys first and then further keys, or the same keys and more included columns, and all columns that they include.
+    """
     trees = [index for index in indexes if index.method == "btree" and index.valid and not index.partition]
     for index in trees:
-        if index.unique or index.constraint or index.replica_identity or index.include:
+        if index.unique or index.constraint or index.replica_identity:
             continue
-        longer = [
-            other
-            for other in trees
-            if (other.schema, other.table, other.predicate) == (index.schema, index.table, index.predicate)
-            and len(other.signature) > len(index.signature)
-            and other.signature[: len(index.signature)] == index.signature
-        ]
+        longer = [other for other in trees if _continues(other, index)]
         if longer:
             yield index, min(longer, key=lambda other: (len(other.signature), other.size_bytes, other.name))
+
+
+def _continues(other: Index, index: Index) -> bool:
+    return (
+        (other.schema, other.table, other.predicate) == (index.schema, index.table, index.predicate)
+        and other.signature[: len(index.signature)] == index.signature
+        and set(index.include) <= {*other.include, *other.keys}
+        and (len(other.signature) > len(index.signature) or set(other.include) > set(index.include))
+    )
 
 
 def guards(index: Index) -> str:

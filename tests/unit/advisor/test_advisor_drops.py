@@ -134,7 +134,8 @@ def test_a_copy_goes_and_the_important_one_stays():
     assert subjects(drops) == ['"public"."idle"']
     assert drops.recommendations[0].metadata["same_as"] == "key"
     assert subjects(advise(READ, replace(READ, name="other", predicate="a > 1"))) == []
-    assert subjects(advise(READ, replace(READ, name="other", include=("c",)))) == []
+    (beginning,) = advise(READ, replace(READ, name="other", include=("c",))).recommendations
+    assert "same_as" not in beginning.metadata
     assert subjects(advise(READ, replace(READ, name="other", signature=("a 2 0 0",)))) == []
 
 
@@ -149,3 +150,15 @@ def test_a_beginning_goes_and_what_covers_it_is_not_called_unused():
     assert subjects(advise(PLAIN, unread)) == ['"public"."idle"']
     assert subjects(advise(READ, longer(predicate="b > 1"))) == []
     assert subjects(advise(replace(READ, include=("c",)), longer())) == []
+
+
+def test_the_same_keys_without_what_another_one_includes_are_its_beginning():
+    covering = replace(READ, name="covering", include=("c", "b"))
+    assert subjects(advise(READ, covering)) == ['"public"."idle"']
+    assert subjects(advise(replace(READ, include=("b",)), covering)) == ['"public"."idle"']
+    # What is included may be a key of the longer one.
+    assert subjects(advise(replace(READ, include=("b",)), longer())) == ['"public"."idle"']
+    assert subjects(advise(replace(READ, include=("d",)), covering)) == []
+    assert subjects(advise(replace(READ, include=("c", "b")), replace(covering, include=("b", "c")))) == []
+    assert subjects(advise(READ, replace(covering, predicate="b > 1"))) == []
+    assert subjects(advise(replace(READ, unique=True), covering)) == []
