@@ -164,8 +164,14 @@ def _own_cluster(
     request: DrillRequest, manifest: Manifest, result: DrillResult, settings: Mapping[str, str]
 ) -> Iterator[ProvingGround]:
     begun = time.monotonic()
-    capacity = _capacity(request)
-    ground = Ground(
+    with proving_ground(ground_for(request, manifest, _capacity(request), settings)) as running:
+        result.phases["prepare"] = time.monotonic() - begun
+        yield running
+
+
+def ground_for(request: DrillRequest, manifest: Manifest, capacity: Capacity, settings: Mapping[str, str]) -> Ground:
+    """The cluster that the backup is restored into."""
+    return Ground(
         base_dir=request.base_dir,
         bin_dir=request.bin_dir,
         superuser=manifest.server.superuser,
@@ -174,11 +180,13 @@ def _own_cluster(
         shared_buffers=capacity.shared_buffers,
         maintenance_work_mem=capacity.maintenance_work_mem,
         # pg_restore and vacuumdb set none; the comparisons must not run for ever.
-        settings={"work_mem": capacity.work_mem, "statement_timeout": STATEMENT_TIMEOUT, **settings},
+        settings={
+            "work_mem": capacity.work_mem,
+            "statement_timeout": STATEMENT_TIMEOUT,
+            "event_triggers": LIMITS["event_triggers"],
+            **settings,
+        },
     )
-    with proving_ground(ground) as running:
-        result.phases["prepare"] = time.monotonic() - begun
-        yield running
 
 
 def fetch(store: Store, request: DrillRequest, manifest: Manifest, folder: Path) -> tuple[Path, Path]:

@@ -46,6 +46,8 @@ LIMITS: Mapping[str, str] = {
     "max_parallel_maintenance_workers": "0",
     "synchronous_commit": "off",
     "default_transaction_read_only": "off",
+    # One for logins would write into the copy with every session of the drill; they are compared all the same.
+    "event_triggers": "off",
 }
 
 

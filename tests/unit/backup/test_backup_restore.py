@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -19,11 +19,14 @@ from pgkeel.backup.drill_result import BUDGETS, DrillResult
 from pgkeel.backup.encryption import make_identity, recipient_of
 from pgkeel.backup.history import DrillRecord
 from pgkeel.backup.keys import Shelf
-from pgkeel.backup.restore import RestoreFailedError, blamed, locate
+from pgkeel.backup.manifest import Manifest
+from pgkeel.backup.restore import RestoreFailedError, blamed, ground_for, locate
 from pgkeel.backup.retention import Policy
 from pgkeel.errors import PgkeelError
 from pgkeel.objectstore.errors import StoreError
+from pgkeel.postgres.capacity import Capacity
 from pgkeel.postgres.proving_ground import ProvingGround, clean_environment
+from pgkeel.postgres.throwaway_database import LIMITS
 from unit.backup.test_backup_manifest import MANIFEST, RUN
 
 SHELF = Shelf("pgkeel", "db1", "edtech")
@@ -93,6 +96,16 @@ def test_a_snapshot_from_the_future_has_no_age(monkeypatch: pytest.MonkeyPatch, 
     assert (result.backup_id, result.rpo_seconds) == (RUN, None)
     soon = datetime.now(UTC) + timedelta(seconds=290)
     assert located(monkeypatch, tmp_path, recipients, identity, snapshot_time=soon).backup_id == RUN
+
+
+def settings_for(manifest: Manifest, **more: str) -> Mapping[str, str]:
+    capacity = Capacity("128MB", "64MB", "4MB")
+    return ground_for(DrillRequest(SHELF, Path("/base"), Path("/bin")), manifest, capacity, more).settings
+
+
+def test_event_triggers_of_the_copy_are_restored_and_do_not_fire() -> None:
+    assert settings_for(MANIFEST, random_page_cost="1.1").items() >= {"event_triggers": "off", "random_page_cost": "1.1"}.items()
+    assert LIMITS["event_triggers"] == "off"
 
 
 @pytest.fixture
