@@ -63,6 +63,9 @@ export const left = pgTable("left", {
   spoken: integer("spoken"),
 }, (t) => [index("one").on(t.a), index("two").on(t.gone), index("three").on(t.gone, t.a)]);
 export const names = [left.spoken];
+export const lacking = pgTable("lacking", { a: integer("a"), c: integer("c") }, (t) => [
+  index("only").on(t.c)
+]);
 """,
 }
 BOTH = Index("T_a_b_idx", (IndexKey("a"), IndexKey("b", descending=True)))
@@ -204,6 +207,20 @@ def test_an_extra_table_goes_where_nothing_else_speaks_of_it(source: DrizzleSour
         [],
     )
     assert change(source, Table("used", COLUMNS), Kind.EXTRA_TABLE, fact) == ([], [])
+
+
+def test_a_missing_column_brings_its_indexes_along(source: DrizzleSource) -> None:
+    """In the place of the only one, which goes with the column that is too many."""
+    truth = Schema({"lacking": Table("lacking", COLUMNS, indexes=(BOTH, ONLY_A))})
+    facts = [
+        Difference(Side.PRISMA, Side.DRIZZLE, Kind.EXTRA_COLUMN, "lacking", "c", NOTHING, "integer"),
+        Difference(Side.PRISMA, Side.DRIZZLE, Kind.MISSING_COLUMN, "lacking", "b", "integer not null", NOTHING),
+    ]
+    text = patch(source, [edit for fact in facts for edit in source.edits(truth, fact)])
+    new = "".join(line[1:] for line in text.splitlines() if line.startswith("+") and not line.startswith("+++"))
+    assert 'b: integer("b").notNull()' in new
+    # The line that closes the list stays.
+    assert new.endswith('(t) => [  index("T_a_b_idx").on(t.a, t.b.desc()),')
 
 
 def mended(folder: Path, text: str) -> str:

@@ -68,6 +68,9 @@ def _merged(edits: Sequence[Edit]) -> list[Edit]:
         before = found[-1] if found else None
         if before and not before.text and not edit.text and before.start < before.end and edit.start < before.end:
             found[-1] = replace(before, end=max(before.end, edit.end))
+        elif before and not before.text and edit.start == edit.end < before.end:
+            # An entry that comes where the only one goes, and the white space in front of it with it.
+            found.append(replace(edit, start=before.end, end=before.end))
         else:
             found.append(edit)
     return found

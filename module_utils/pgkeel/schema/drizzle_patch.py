@@ -28,7 +28,7 @@ from .drizzle_code import (
 from .drizzle_column import Written, rewritten
 from .drizzle_edit import Edit, edited, line_start, lines_of
 from .drizzle_names import after_imports, declared_names, imported_names, imports_files, module_for, uses, variable_for
-from .model import Schema
+from .model import Schema, Table
 
 _INDEX_KINDS = ("index", "uniqueIndex", "unique")
 # Keys of one column that a table may state instead of the column.
@@ -270,7 +270,22 @@ class DrizzleSource:
         # In front of the last column: whatever follows that one, a comma or none, stays as it is.
         before, after = (self.texts[found["path"]][start:last], "\n") if start < last else ("", " ")
         line = f"{before}{property_key(self.names.property(table, column))}: {code.text},{after}"
-        return [Edit(found["path"], start, start, line, _needed(code))]
+        return [Edit(found["path"], start, start, line, _needed(code)), *self._keys_with(schema.tables[table], column)]
+
+    def _keys_with(self, found: Table, column: str) -> list[Edit]:
+        """What else a missing column takes along: indexes, and keys of several columns."""
+        parameter = self._parameter(found.name)
+        codes = [
+            index_code(index, found.name, self.names, parameter)
+            for index in found.indexes
+            if column in index.columns and not (index.unique and len(index.columns) == 1 and not index.predicate)
+        ]
+        codes += [
+            foreign_key_code(key, found.name, self.names, parameter)
+            for key in found.foreign_keys
+            if column in key.columns and len(key.columns) > 1
+        ]
+        return [edit for code in codes if code for edit in self._extra(found.name, None, code)]
 
     def _without_column(self, table: str, column: str) -> list[Edit]:
         """With the indexes and keys of the table that name it; nothing where relations or other tables would be left with it."""
