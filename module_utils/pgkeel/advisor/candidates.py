@@ -164,7 +164,8 @@ def _others(use: Use, catalog: Catalog, drafts: _Drafts) -> None:
             drafts.add([replace(pattern.key, opclass="bpchar_pattern_ops" if kind in _PADDED else "text_pattern_ops")])
         if not anchored and kind not in _PADDED and "pg_trgm" in catalog.extensions | catalog.available:
             extension = "" if "pg_trgm" in catalog.extensions else "pg_trgm"
-            drafts.add([replace(pattern.key, opclass="gin_trgm_ops")], method="gin", extension=extension)
+            opclass = ".".join((*([catalog.hidden["pg_trgm"]] if "pg_trgm" in catalog.hidden else []), "gin_trgm_ops"))
+            drafts.add([replace(pattern.key, opclass=opclass)], method="gin", extension=extension)
 
 
 def covering(use: Use, keys: Sequence[IndexKey]) -> tuple[str, ...]:
@@ -212,7 +213,8 @@ def covered_by_existing(table: TableFacts, draft: IndexDeclaration) -> bool:
             if index.keys[: len(wanted)] == wanted and set(draft.include) <= {*index.include, *index.keys}:
                 return True
         elif index.keys == wanted and all(
-            not key.opclass or key.opclass == opclass for key, opclass in zip(draft.keys, index.opclasses, strict=False)
+            not key.opclass or key.opclass.rpartition(".")[2] == opclass
+            for key, opclass in zip(draft.keys, index.opclasses, strict=False)
         ):
             return True
     return False

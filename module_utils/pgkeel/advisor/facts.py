@@ -102,6 +102,8 @@ class Catalog:
     """Those installed in the database."""
     available: frozenset[str] = frozenset()
     """Those that could be created on this server."""
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    """The schema of each extension in one that the database's search path leaves out: what is in it must be named with it."""
 
     @cached_property
     def homes(self) -> Mapping[str, frozenset[str]]:

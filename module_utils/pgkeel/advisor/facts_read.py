@@ -86,6 +86,10 @@ def read_catalog(connection: psycopg.Connection[Any], search_path: tuple[str, ..
         for oid, schema, name, rows, pages, kind in connection.execute(_TABLES)
     }
     path = connection.execute("SELECT current_schemas(false)::text[]").fetchone()
+    hidden = connection.execute(
+        """SELECT e.extname, n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+           WHERE n.nspname <> ALL (current_schemas(true))"""
+    )
     volatile = connection.execute("SELECT DISTINCT proname FROM pg_proc WHERE provolatile = 'v'")
     return Catalog(
         tables=tables,
@@ -94,6 +98,7 @@ def read_catalog(connection: psycopg.Connection[Any], search_path: tuple[str, ..
         volatile=frozenset(name for (name,) in volatile),
         extensions=frozenset(name for (name,) in connection.execute("SELECT extname FROM pg_extension")),
         available=frozenset(name for (name,) in connection.execute("SELECT name FROM pg_available_extensions")),
+        hidden=dict(hidden.fetchall()),
     )
 
 

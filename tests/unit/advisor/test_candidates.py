@@ -180,6 +180,14 @@ def test_patterns() -> None:
     assert not any(shape[0] == "gin" for shape in shapes('SELECT 1 FROM "Orders" WHERE note ILIKE $1', without))
 
 
+def test_trigrams_of_a_schema_that_is_not_looked_into_are_named_with_it() -> None:
+    hidden = replace(CATALOG, extensions=frozenset({"pg_trgm"}), hidden={"pg_trgm": "extra"})
+    text = 'SELECT 1 FROM "Orders" WHERE note ILIKE $1'
+    assert ("gin", "note extra.gin_trgm_ops", (), "") in shapes(text, hidden)
+    there = replace(ORDERS, indexes=(*ORDERS.indexes, IndexFacts("trigrams", "gin", ("note",), opclasses=("gin_trgm_ops",))))
+    assert not any(shape[0] == "gin" for shape in shapes(text, replace(hidden, tables={**CATALOG.tables, there.id: there})))
+
+
 def test_padded_text_has_an_operator_class_of_its_own_and_no_trigrams() -> None:
     padded = table("public", "padded", column("id"), column("code", "bpchar"))
     known = replace(CATALOG, tables={**CATALOG.tables, padded.id: padded})
