@@ -172,6 +172,19 @@ def test_globals_hold_roles_and_their_verifiers_encrypted(bench: Bench, connecti
             admin.execute(f"DROP ROLE {role}")
 
 
+def test_limits_that_roles_bring_along_do_not_end_a_drill(bench: Bench, connection: Callable[..., psycopg.Connection]) -> None:
+    with connection() as admin:
+        admin.execute("ALTER ROLE postgres SET statement_timeout = '40ms'; ALTER ROLE postgres SET transaction_timeout = '50ms'")
+        try:
+            taken = bench.backup()
+        finally:
+            admin.execute("ALTER ROLE postgres RESET statement_timeout; ALTER ROLE postgres RESET transaction_timeout")
+    assert not taken["failed"], taken
+    slow = {"name": "slow", "query": "SELECT true FROM pg_sleep(0.2)", "expected": "true"}
+    found = bench.drill(assertions=[slow])
+    assert found["verdict"] == "PASS", found["reason"]
+
+
 def test_a_forged_count_is_found(bench: Bench) -> None:
     taken = bench.backup()
 

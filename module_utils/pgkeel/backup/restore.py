@@ -52,7 +52,6 @@ DISK_FULL = "No space left on device"
 WORKER_GONE = "a worker process died unexpectedly"
 LOG_LINES = 50
 HISTORY = 60
-STATEMENT_TIMEOUT = LIMITS["statement_timeout"]
 
 
 class RestoreFailedError(PgkeelError):
@@ -135,7 +134,7 @@ def restored_copy(
             restore(request, manifest, running, dump, roles)
             # Vacuumed, since index-only scans need the visibility map that a restored table does not have. Rows whose commit has
             # not reached the disk yet would be left out of it, and commits do not wait for that here.
-            with connect(running.login()) as session:
+            with connect(running.login(manifest.database)) as session:
                 session.execute("CHECKPOINT")
             analyse(request, manifest, running, "--analyze")
         yield running, manifest
@@ -179,11 +178,10 @@ def ground_for(request: DrillRequest, manifest: Manifest, capacity: Capacity, se
         preload_libraries=manifest.server.shared_preload_libraries,
         shared_buffers=capacity.shared_buffers,
         maintenance_work_mem=capacity.maintenance_work_mem,
-        # pg_restore and vacuumdb set none; the comparisons must not run for ever.
+        # vacuumdb sets none; the comparisons must not run for ever. Parallel workers are the copy's own here.
         settings={
             "work_mem": capacity.work_mem,
-            "statement_timeout": STATEMENT_TIMEOUT,
-            "event_triggers": LIMITS["event_triggers"],
+            **{name: value for name, value in LIMITS.items() if not name.startswith("max_parallel_")},
             **settings,
         },
     )
@@ -243,10 +241,11 @@ def blamed(running: Running) -> Iterator[None]:
 
 
 def restore(request: DrillRequest, manifest: Manifest, running: Running, dump: Path, roles: Path) -> None:
-    """Roles, then the dump, which is gone afterwards. Raises RestoreFailedError, PgkeelError when a program was killed."""
+    """Roles and the dump, which is gone afterwards. Raises RestoreFailedError, PgkeelError when a program was killed."""
     login = running.login()
     environment = {**clean_environment(), "PGHOST": login.host, "PGPORT": str(login.port), "PGUSER": login.user}
     if isinstance(running, ProvingGround):
+        create_database(running, manifest.database, manifest.locale)
         script = for_throwaway_cluster(roles.read_text(encoding="utf-8"), manifest.server.superuser)
         _run(
             [str(request.bin_dir / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "postgres"],
@@ -254,7 +253,6 @@ def restore(request: DrillRequest, manifest: Manifest, running: Running, dump: P
             "the roles (globals.sql)",
             script,
         )
-        create_database(running, manifest.database, manifest.locale)
     target = make_conninfo(dbname=running.copy_of(manifest.database))
     _run(
         [

@@ -42,6 +42,13 @@ FAITHFUL: Mapping[str, str] = {
     "autovacuum": "off",
     "fsync": "off",
 }
+# What a session could have otherwise, of what is written in postgresql.conf.
+OWN_SETTINGS = """
+SELECT f.name, f.setting
+FROM pg_catalog.pg_file_settings f
+JOIN pg_catalog.pg_settings s ON s.name = f.name
+WHERE f.applied AND s.context IN ('user', 'superuser')
+"""
 # Beside the data: the write-ahead log before its checkpoint and what initdb makes.
 BASE_BYTES = 128 * MIB
 
@@ -337,10 +344,24 @@ def _last_line(text: str) -> str:
 
 
 def create_database(running: ProvingGround, name: str, locale: Locale) -> None:
-    """Create an empty database with that encoding and collation. Raises PgkeelError."""
+    """Create an empty database with that encoding and collation, in which the cluster's own settings hold for its superuser.
+
+    To be called before roles are restored: what production sets for one (ALTER ROLE ... SET statement_timeout) would otherwise
+    hold for this session too. Raises PgkeelError.
+    """
     try:
         with connect(running.login()) as session:
             session.execute(creation_of(name, locale))
+            for setting, value in session.execute(OWN_SETTINGS).fetchall():
+                # The most specific kind: that of a role, restored later, does not reach its sessions there.
+                session.execute(
+                    psycopg.sql.SQL("ALTER ROLE {} IN DATABASE {} SET {} = {}").format(
+                        psycopg.sql.Identifier(running.superuser),
+                        psycopg.sql.Identifier(name),
+                        psycopg.sql.Identifier(setting),
+                        psycopg.sql.Literal(value),
+                    )
+                )
     except psycopg.Error as error:
         raise PgkeelError(
             f"The database {name!r} could not be created on the throwaway server: {_last_line(str(error))}",

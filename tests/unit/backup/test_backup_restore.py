@@ -103,6 +103,12 @@ def settings_for(manifest: Manifest, **more: str) -> Mapping[str, str]:
     return ground_for(DrillRequest(SHELF, Path("/base"), Path("/bin")), manifest, capacity, more).settings
 
 
+def test_a_drill_has_limits_of_its_own_and_all_its_workers() -> None:
+    found = settings_for(MANIFEST)
+    assert found.items() >= {"statement_timeout": "6h", "transaction_timeout": "0", "work_mem": "4MB"}.items()
+    assert not [name for name in found if name.startswith("max_parallel")]
+
+
 def test_event_triggers_of_the_copy_are_restored_and_do_not_fire() -> None:
     assert settings_for(MANIFEST, random_page_cost="1.1").items() >= {"event_triggers": "off", "random_page_cost": "1.1"}.items()
     assert LIMITS["event_triggers"] == "off"
