@@ -185,6 +185,23 @@ def test_limits_that_roles_bring_along_do_not_end_a_drill(bench: Bench, connecti
     assert found["verdict"] == "PASS", found["reason"]
 
 
+@pytest.mark.parametrize("name", ["postgres", "template1"])
+def test_a_database_that_every_cluster_has_is_drilled(
+    server: Any, store: Store, connection: Callable[..., psycopg.Connection], name: str
+) -> None:
+    bench = Bench(server, store, name)
+    with connection(name) as session:
+        session.execute("CREATE TABLE it_kept AS SELECT generate_series(1, 50) AS id")
+    try:
+        taken = bench.backup()
+        assert not taken["failed"], taken
+        found = bench.drill()
+    finally:
+        with connection(name) as session:
+            session.execute("DROP TABLE it_kept")
+    assert found["verdict"] == "PASS", found["reason"]
+
+
 def test_a_forged_count_is_found(bench: Bench) -> None:
     taken = bench.backup()
 

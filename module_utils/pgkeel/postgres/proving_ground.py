@@ -350,7 +350,12 @@ def create_database(running: ProvingGround, name: str, locale: Locale) -> None:
     hold for this session too. Raises PgkeelError.
     """
     try:
-        with connect(running.login()) as session:
+        # initdb makes two of its own, which a server may hold data in all the same.
+        with connect(running.login("template1" if name == "postgres" else "postgres")) as session:
+            if name in {"postgres", "template1"}:
+                database = psycopg.sql.Identifier(name)
+                session.execute(psycopg.sql.SQL("ALTER DATABASE {} WITH IS_TEMPLATE false").format(database))
+                session.execute(psycopg.sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
             session.execute(creation_of(name, locale))
             for setting, value in session.execute(OWN_SETTINGS).fetchall():
                 # The most specific kind: that of a role, restored later, does not reach its sessions there.
