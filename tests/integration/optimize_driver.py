@@ -349,7 +349,34 @@ VACUUM ANALYZE account;
         return {"unique": sorted(unique_columns(session, table)), "ratio": cost.ratio if cost else None}
 
 
+def long_values(ground: ProvingGround) -> dict:
+    """What becomes of indexes over text whose longest values are short, long, or so long that a few bytes more are refused."""
+    fill(
+        ground,
+        """CREATE TABLE page (id bigint PRIMARY KEY, slug text, title text, link text, code varchar(200), body jsonb);
+INSERT INTO page SELECT n, 's' || n, 't' || n, 'l' || n, 'c' || n, jsonb_build_object('kind', 'k' || n, 'n', n)
+  FROM generate_series(1, 30000) n;
+UPDATE page SET title = (SELECT string_agg(md5(n::text), '') FROM generate_series(1, 12) n) WHERE id = 7;
+UPDATE page SET link = (SELECT string_agg(md5(n::text), '') FROM generate_series(1, 40) n), code = repeat('x', 200) WHERE id = 7;
+SET synchronous_commit = on;
+CHECKPOINT;
+VACUUM ANALYZE page;
+""",
+    )
+    values = ("slug", "title", "link", "code", "body ->> 'kind'", "1 / (id - 7)")
+    texts = [f"SELECT id FROM page WHERE {one} = $1" for one in values]
+    found = advise(connector(ground), workload(*texts), {}, Limits(10**9, proof_seconds=30))
+    return {
+        "warnings": found.warnings,
+        "advised": {
+            one.ddl.partition("USING ")[2]: [one.state, one.reason.partition("longest entry has ")[2]]
+            for one in found.recommendations
+        },
+    }
+
+
 CASES = {
+    "long_values": long_values,
     "unique_writes": unique_writes,
     "unlike": unlike,
     "aged": aged,

@@ -82,6 +82,20 @@ def test_the_newest_rows_are_as_unknown_to_index_only_scans_as_in_production(cas
     assert found["same"], "no row changes"
 
 
+def test_an_index_that_a_long_value_would_make_an_insert_fail_is_left_out(case) -> None:
+    found = case("long_values")
+    (warning,) = found["warnings"]
+    assert "index(es) of public.page were left out: their longest entries would have up to 128" in warning
+    advised = found["advised"]
+    # Its expression fails for a row that the query never meets: nothing is known of its length, and PostgreSQL does not build it.
+    assert advised.pop('"btree" ((1 / (id - 7)))')[0] == "rejected"
+    assert set(advised) == {'"btree" ("slug")', '"btree" ("title")', '"btree" ("code")', "\"btree\" ((body ->> 'kind'))"}
+    assert {state for state, _ in advised.values()} == {"proved"}
+    said = {index: reason for index, (_, reason) in advised.items() if reason}
+    assert set(said) == {'"btree" ("title")'}
+    assert said['"btree" ("title")'].startswith("388 bytes now")
+
+
 def test_what_an_update_of_unique_columns_costs_is_measured(case) -> None:
     found = case("unique_writes")
     assert found["unique"] == ["active", "email", "id", "nick"]

@@ -16,6 +16,7 @@ from .aging import age
 from .candidates import GIN_METHODS, Candidate, merged
 from .choice import Choice, Costed, Option, Price, choose, described
 from .confidence import Evidence, confidence
+from .entry_length import LONGEST_ENTRY, LONGEST_NOW, WORTH_SAYING, longest_entries
 from .facts import Catalog, Writes
 from .facts_read import read_catalog
 from .model import Kind, Recommendation, Skipped, State, Workload
@@ -95,9 +96,11 @@ def advise(
         # The copy commits without waiting for the disk: what is there now must survive a crash of HypoPG.
         session.execute("CHECKPOINT")
         prepared = prepare(session, workload.statements, catalog, examples)
+        candidates = merged(all_candidates(prepared.ready))
+        longest = longest_entries(session, candidates, catalog.tables)
     advice.planned = len(prepared.ready)
     advice.skipped = prepared.skipped
-    candidates = merged(all_candidates(prepared.ready))
+    candidates = _short_enough(candidates, longest, advice)
     advice.candidates = len(candidates)
     planner = Planner(connector)
     try:
@@ -139,10 +142,32 @@ def advise(
             )
     advice.proof = proof
     advice.recommendations = [
-        _recommendation(candidate, advice.choice, prices[candidate.index.name], prepared=prepared, costed=costed, proof=proof)
+        _recommendation(
+            candidate,
+            advice.choice,
+            prices[candidate.index.name],
+            prepared=prepared,
+            costed=costed,
+            proof=proof,
+            longest=longest.get(candidate.index.name, 0),
+        )
         for candidate in advice.chosen
     ]
     return advice
+
+
+def _short_enough(candidates: Sequence[Candidate], longest: Mapping[str, int], advice: Advice) -> tuple[Candidate, ...]:
+    """The candidates but those whose longest entries leave little room; a warning names their tables."""
+    too_long: dict[tuple[str, str], list[int]] = {}
+    for candidate in candidates:
+        if longest.get(candidate.index.name, 0) > LONGEST_NOW:
+            too_long.setdefault(candidate.table, []).append(longest[candidate.index.name])
+    advice.warnings += [
+        f"{len(sizes)} possible index(es) of {'.'.join(table)} were left out: their longest entries would have up to"
+        f" {max(sizes)} bytes, and a row whose entry has more than {LONGEST_ENTRY} would be refused."
+        for table, sizes in sorted(too_long.items())
+    ]
+    return tuple(candidate for candidate in candidates if longest.get(candidate.index.name, 0) <= LONGEST_NOW)
 
 
 def _rivals(
@@ -274,7 +299,14 @@ def _prices(
 
 
 def _recommendation(
-    candidate: Candidate, choice: Choice, price: Price, *, prepared: Preparation, costed: Sequence[Costed], proof: Proof | None
+    candidate: Candidate,
+    choice: Choice,
+    price: Price,
+    *,
+    prepared: Preparation,
+    costed: Sequence[Costed],
+    proof: Proof | None,
+    longest: int,
 ) -> Recommendation:
     index = candidate.index
     name = index.name
@@ -303,12 +335,18 @@ def _recommendation(
     if candidate.needs_extension:
         wanted = sql.Identifier(candidate.needs_extension)
         extension = sql.SQL("CREATE EXTENSION IF NOT EXISTS {}; ").format(wanted).as_string(None)
+    reason = explained(index, len(served), weight, gain) + (UNKNOWN_WRITES if proved and not evidence.write_known else "")
+    if longest > WORTH_SAYING:
+        reason += (
+            f" Its longest entry has {longest} bytes now: look at how long these values may become, as a row whose entry has"
+            f" more than {LONGEST_ENTRY} would be refused."
+        )
     return Recommendation(
         kind=Kind.CREATE_INDEX,
         subject=f"{index.schema}.{index.table}",
         ddl=extension + create_index(index, name=name, relation=qualified, concurrently=True).as_string(None),
         undo=sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(index.schema, name)).as_string(None),
-        reason=explained(index, len(served), weight, gain) + (UNKNOWN_WRITES if proved and not evidence.write_known else ""),
+        reason=reason,
         source="heuristic",
         statements=tuple(served),
         statement=texts[served[0]][:LONGEST_SHOWN] if served and served[0] in texts else "",

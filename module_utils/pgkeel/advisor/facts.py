@@ -30,6 +30,8 @@ class ColumnFacts:
     common_shares: tuple[float, ...] = ()
     bounds: tuple[str, ...] = ()
     """Of the histogram: values that cut the others into equal parts."""
+    growing: bool = False
+    """A later value may be as long as one likes, or nearly: text, bytea, arrays."""
 
     @property
     def analysed(self) -> bool:

@@ -20,7 +20,9 @@ _COLUMNS = f"""
 SELECT a.attrelid, a.attname, format_type(a.atttypid, -1), a.attnotnull,
        CASE WHEN s.n_distinct < 0 THEN -s.n_distinct * greatest(c.reltuples, 0) ELSE coalesce(s.n_distinct, 0) END::float8,
        coalesce(s.null_frac, 0)::float8, coalesce(s.avg_width, CASE WHEN a.attlen > 0 THEN a.attlen ELSE 32 END)::int,
-       s.correlation::float8, s.most_common_vals::text::text[], s.most_common_freqs::float8[], s.histogram_bounds::text::text[]
+       s.correlation::float8, s.most_common_vals::text::text[], s.most_common_freqs::float8[], s.histogram_bounds::text::text[],
+       a.attlen = -1 AND a.atttypid <> 'numeric'::regtype
+         AND NOT (a.atttypid IN ('varchar'::regtype, 'bpchar'::regtype) AND a.atttypmod BETWEEN 4 AND 4 + 255)
 FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN LATERAL (
@@ -63,7 +65,8 @@ def read_catalog(connection: psycopg.Connection[Any], search_path: tuple[str, ..
     Raises psycopg.Error.
     """
     columns: dict[int, dict[str, ColumnFacts]] = defaultdict(dict)
-    for oid, name, kind, not_null, distinct, nulls, width, correlation, common, shares, bounds in connection.execute(_COLUMNS):
+    rows = connection.execute(_COLUMNS)
+    for oid, name, kind, not_null, distinct, nulls, width, correlation, common, shares, bounds, growing in rows:
         columns[oid][name] = ColumnFacts(
             name=name,
             type=kind,
@@ -75,6 +78,7 @@ def read_catalog(connection: psycopg.Connection[Any], search_path: tuple[str, ..
             common=tuple(common or ()),
             common_shares=tuple(shares or ()),
             bounds=tuple(bounds or ()),
+            growing=growing,
         )
     indexes: dict[int, list[IndexFacts]] = defaultdict(list)
     for oid, name, method, keys, include, predicate, unique, valid, plain, opclasses in connection.execute(_INDEXES):
