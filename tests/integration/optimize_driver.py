@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -375,7 +376,22 @@ VACUUM ANALYZE page;
     }
 
 
+def policies(ground: ProvingGround) -> dict:
+    """The same advice where row security binds the role that runs the statement, and where another one runs it."""
+    fill(ground, EVENTS)
+    found = {}
+    for name, user in (("bound", 42), ("free", 43)):
+        (one,) = workload("SELECT filler FROM event WHERE b = $1 AND at = $2").statements
+        work = Workload("postgres", NOW, NOW, (replace(one, users=frozenset({user})),))
+        advice = advise(
+            connector(ground), work, {}, Limits(10**9, proof_seconds=30), policies={("public", "event"): frozenset({42})}
+        )
+        found[name] = [[row.state, row.confidence, row.reason] for row in advice.recommendations]
+    return found
+
+
 CASES = {
+    "policies": policies,
     "long_values": long_values,
     "unique_writes": unique_writes,
     "unlike": unlike,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 from pgkeel.advisor.index_ages import note_indexes, read_index_ages
+from pgkeel.advisor.production import read_policies, read_production
 from pgkeel.advisor.snapshots import find_snapshot, read_counters, read_history, write_down
 from pgkeel.advisor.store import ensure_store, installed_version
 from pgkeel.advisor.workload import HIDDEN, OURS, SYSTEM, TEMPORARY, TOO_LONG, UTILITY, known_relations, read_window, summarize
@@ -129,6 +130,37 @@ def test_a_role_without_the_right_sees_how_much_it_does_not_see(base):
     finally:
         base.execute("RESET ROLE")
         base.execute(sql.SQL("DROP OWNED BY {}; DROP ROLE {}").format(sql.Identifier(role), sql.Identifier(role)))
+
+
+def test_whom_row_security_binds_is_known_and_who_ran_a_statement(base):
+    roles = {who: f"{who}_{time.time_ns()}" for who in ("owner", "heir", "tenant", "exempt")}
+    try:
+        for role in roles.values():
+            base.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
+        owner, heir, tenant, exempt = map(sql.Identifier, roles.values())
+        base.execute(sql.SQL("GRANT {} TO {}; ALTER ROLE {} BYPASSRLS").format(owner, heir, exempt))
+        base.execute(sql.SQL("ALTER TABLE t OWNER TO {}; GRANT SELECT ON t TO {}").format(owner, tenant))
+        base.execute("ALTER TABLE t ENABLE ROW LEVEL SECURITY")
+        base.execute(sql.SQL("SET ROLE {}").format(tenant))
+        ask(base, 2)
+        base.execute("RESET ROLE")
+        oids = dict(base.execute("SELECT rolname, oid::int8 FROM pg_roles").fetchall())
+        read = read_production(base, base.info.dbname, datetime.now(UTC) - DAY)
+        base.execute("RESET default_transaction_read_only")
+        assert of_t(read.workload).users == {oids[roles["tenant"]]}
+
+        def bound(policies):
+            return {who for who, role in roles.items() if oids[role] in policies["public", "t"]}
+
+        assert read.policies.keys() == {("public", "t")}
+        assert bound(read.policies) == {"tenant"}
+        base.execute("ALTER TABLE t FORCE ROW LEVEL SECURITY")
+        assert bound(read_policies(base)) == {"owner", "heir", "tenant"}
+        assert oids["postgres"] not in read_policies(base)["public", "t"]
+    finally:
+        base.execute("RESET ROLE; RESET default_transaction_read_only")
+        for role in map(sql.Identifier, roles.values()):
+            base.execute(sql.SQL("DROP OWNED BY {}; DROP ROLE {}").format(role, role))
 
 
 def test_the_store_is_made_once_for_its_owner_only_and_not_taken_from_others(base, connection, database):

@@ -96,6 +96,17 @@ def test_an_index_that_a_long_value_would_make_an_insert_fail_is_left_out(case) 
     assert said['"btree" ("title")'].startswith("388 bytes now")
 
 
+def test_an_index_for_statements_that_row_security_binds_is_less_sure_and_says_why(case) -> None:
+    found = case("policies")
+    ((state, confidence, reason),) = found["bound"]
+    assert (state, confidence) == ("proved", 60)
+    assert "Row security of public.event binds roles that run such statements" in reason
+    ((state, confidence, reason),) = found["free"]
+    assert state == "proved"
+    assert confidence > 90
+    assert "Row security" not in reason
+
+
 def test_what_an_update_of_unique_columns_costs_is_measured(case) -> None:
     found = case("unique_writes")
     assert found["unique"] == ["active", "email", "id", "nick"]

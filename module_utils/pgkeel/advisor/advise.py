@@ -17,7 +17,7 @@ from .candidates import GIN_METHODS, Candidate, merged
 from .choice import Choice, Costed, Option, Price, choose, described
 from .confidence import Evidence, confidence
 from .entry_length import LONGEST_ENTRY, LONGEST_NOW, WORTH_SAYING, longest_entries
-from .facts import Catalog, Writes
+from .facts import Catalog, Policies, Writes
 from .facts_read import read_catalog
 from .model import Kind, Recommendation, Skipped, State, Workload
 from .prepare import Preparation, Ready, prepare
@@ -84,8 +84,12 @@ def advise(
     writes: Mapping[tuple[str, str], Writes],
     limits: Limits,
     examples: Mapping[int, Sequence[str]] | None = None,
+    *,
+    policies: Policies | None = None,
 ) -> Advice:
     """Recommend indexes for a workload. ``connector`` opens sessions, as superuser, on a throwaway copy of the database.
+
+    What ``policies`` add to a statement is not seen there: the advice that serves it says so, and is less sure.
 
     Raises PgkeelError when the copy cannot be used at all, and psycopg.Error when its server is gone for good.
     """
@@ -150,6 +154,7 @@ def advise(
             costed=costed,
             proof=proof,
             longest=longest.get(candidate.index.name, 0),
+            policies=policies or {},
         )
         for candidate in advice.chosen
     ]
@@ -307,6 +312,7 @@ def _recommendation(
     costed: Sequence[Costed],
     proof: Proof | None,
     longest: int,
+    policies: Policies,
 ) -> Recommendation:
     index = candidate.index
     name = index.name
@@ -320,6 +326,7 @@ def _recommendation(
     texts = {
         ready.statement.query_id: ready.statement.text for ready in prepared.ready if ready.statement.query_id in set(served)
     }
+    bound = _bound_by_policies({*served, *(proved.replayed if proved else ())}, prepared.ready, policies)
     rejected = proof.rejected.get(name, "") if proof else ""
     evidence = Evidence(
         measured=measured,
@@ -327,6 +334,7 @@ def _recommendation(
         replayed_share=proved.replayed_share if proved else 0.0,
         guessed=proved.guessed if proved else False,
         outside_spread=proved.outside_spread if proved else False,
+        policies=bool(bound),
         write_known=measured is None or measured.write_ratio is not None,
         write_share=proved.lost_ms / proved.saved_ms if proved and proved.saved_ms > 0 else 0.0,
     )
@@ -340,6 +348,11 @@ def _recommendation(
         reason += (
             f" Its longest entry has {longest} bytes now: look at how long these values may become, as a row whose entry has"
             f" more than {LONGEST_ENTRY} would be refused."
+        )
+    if bound:
+        reason += (
+            f" Row security of {', '.join(bound)} binds roles that run such statements: what its policies add is not in the plans"
+            " that were looked at, as the copy is read as superuser."
         )
     return Recommendation(
         kind=Kind.CREATE_INDEX,
@@ -363,6 +376,19 @@ def _recommendation(
             "needs_extension": candidate.needs_extension,
             **({"together_with": list(proved.together_with), "replayed": len(proved.replayed)} if proved else {}),
         },
+    )
+
+
+def _bound_by_policies(served: set[int], statements: Sequence[Ready], policies: Policies) -> list[str]:
+    """Tables in served statements whose policies bind a role that ran them."""
+    return sorted(
+        {
+            ".".join(use.table.id)
+            for ready in statements
+            if ready.statement.query_id in served
+            for use in ready.usage.uses
+            if ready.statement.users & policies.get(use.table.id, frozenset())
+        }
     )
 
 

@@ -21,6 +21,8 @@ ROUNDS = 3
 """Of each statement, with and without in turn, before the median is trusted."""
 UNCERTAIN_VALUES_CAP = 80.0
 """Where a value had to be made up that decides about the plan."""
+POLICY_CAP = 60.0
+"""Where row security adds conditions to a served statement that the replay, as superuser, ran without."""
 UNREPLAYED_CAP = 60.0
 """Where a good part of the served time could not be replayed."""
 TIME_ONLY_CAP = 70.0
@@ -44,6 +46,8 @@ class Evidence:
     """Milliseconds that writers lose in the window, for each that readers save."""
     write_known: bool = True
     """What writers lose could be measured, or nobody writes the table."""
+    policies: bool = False
+    """Row security binds a role that runs a served statement."""
     outside_spread: bool = True
     """The medians differ by more than the runs among themselves."""
 
@@ -64,6 +68,8 @@ def confidence(evidence: Evidence) -> float:
         sure = min(sure, WRITE_CAP)
     if evidence.guessed:
         sure = min(sure, UNCERTAIN_VALUES_CAP)
+    if evidence.policies:
+        sure = min(sure, POLICY_CAP)
     if evidence.replayed_share < FEWER_BUFFERS:
         sure = min(sure, UNREPLAYED_CAP)
     return round(sure * min(1.0, measured.rounds / ROUNDS), 1)

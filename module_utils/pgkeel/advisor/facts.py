@@ -6,8 +6,11 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeAlias
 
 PAGE_BYTES = 8192
+Policies: TypeAlias = Mapping[tuple[str, str], frozenset[int]]
+"""Tables with row security, by schema and name, and the oids of the roles that their policies bind."""
 
 
 @dataclass(frozen=True)

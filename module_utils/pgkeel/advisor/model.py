@@ -34,6 +34,8 @@ class Statement:
     """Begin of the window."""
     fingerprint: str = ""
     """pglast's; empty where the text cannot be parsed."""
+    users: frozenset[int] = frozenset()
+    """Oids of the roles that ran it."""
 
     @property
     def mean_ms(self) -> float:

@@ -120,6 +120,7 @@ def run_optimize(store: Store, request: OptimizeRequest) -> OptimizeResult:
                     production.writes,
                     Limits(result.budget_bytes, request.proof_seconds, request.most_proved),
                     production.examples,
+                    policies=production.policies,
                 )
                 _note_tables(result, production, ground.login(manifest.database))
             except psycopg.Error as error:

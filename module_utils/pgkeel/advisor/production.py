@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ from psycopg import sql
 from ..postgres.catalog import statistics_days
 from .cures import cure
 from .drop_advice import count_standbys
-from .facts import Writes
+from .facts import Policies, Writes
 from .facts_read import read_writes
 from .model import Workload
 from .workload import read_window
@@ -48,6 +48,7 @@ class Production:
     bytes: int
     standbys: int = 0
     """Servers that follow this one; what they are asked is counted there and not here."""
+    policies: Policies = field(default_factory=dict)
 
 
 def read_production(connection: psycopg.Connection[Any], database: str, since: datetime) -> Production:
@@ -81,6 +82,7 @@ def read_production(connection: psycopg.Connection[Any], database: str, since: d
         examples=read_examples(connection),
         bytes=int(size[0]) if size else 0,
         standbys=count_standbys(connection),
+        policies=read_policies(connection),
     )
 
 
@@ -88,6 +90,21 @@ def _share(window: timedelta, days: float) -> float:
     """The part of the statistics' age that the window is."""
     seconds = days * 86_400
     return min(1.0, window.total_seconds() / seconds) if seconds > 0 else 1.0
+
+
+def read_policies(connection: psycopg.Connection[Any]) -> Policies:
+    """Tables with row security and whom it binds, as PostgreSQL has it: no superuser, and an owner only where it is forced."""
+    rows = connection.execute(
+        """
+        SELECT n.nspname, c.relname,
+               ARRAY(SELECT r.oid::int8 FROM pg_catalog.pg_roles r
+                      WHERE NOT r.rolsuper AND NOT r.rolbypassrls
+                        AND (c.relforcerowsecurity OR NOT pg_catalog.pg_has_role(r.oid, c.relowner, 'USAGE')))
+          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relrowsecurity
+        """
+    )
+    return {(schema, name): frozenset(roles) for schema, name, roles in rows}
 
 
 def read_examples(connection: psycopg.Connection[Any]) -> dict[int, list[str]]:

@@ -183,6 +183,7 @@ def _statement(query_id: int, entries: list[Entry], understood: Understood, begi
         blocks_read=sum(one.blocks_read for one in entries),
         since=max(begin, min(one.since for one in entries)),
         fingerprint=understood.fingerprint,
+        users=frozenset(one.user_id for one in entries),
     )
 
 

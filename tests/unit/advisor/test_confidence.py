@@ -40,6 +40,7 @@ def test_the_estimate_does_not_matter_once_there_is_a_measurement(gain: float) -
         ({"write_ratio": None}, {"write_known": False}, 75),
         ({}, {"guessed": True}, 80),
         ({}, {"replayed_share": 0.5}, 60),
+        ({}, {"policies": True}, 60),
         ({}, {"outside_spread": False}, 50),
     ],
 )
