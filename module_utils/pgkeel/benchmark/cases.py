@@ -193,7 +193,7 @@ GROUPS: tuple[Group, ...] = (
             Index(
                 "BehaviorLog_recent_idx",
                 "BehaviorLog",
-                'USING btree ("eventType", "timestamp") INCLUDE (duration)'
+                'USING btree ("timestamp") INCLUDE ("eventType", duration)'
                 " WHERE (\"timestamp\" >= '{cutoff}'::timestamp without time zone)",
             ),
         ),
