@@ -13,6 +13,7 @@ from pgkeel.advisor.facts_read import read_catalog
 from pgkeel.advisor.n_plus_one import find_loops, intervals_of, read_foreign_keys
 from pgkeel.advisor.snapshots import read_counters
 from pgkeel.advisor.workload import read_window
+from pgkeel.postgres.catalog import indexes
 
 DAY = timedelta(days=1)
 
@@ -163,6 +164,27 @@ def test_copies_and_beginnings_are_found_and_young_statistics_are_no_verdict(sho
     for one in drops.values():
         shop.execute(one.undo)
     assert len(of("drop_index", advised(shop))) == 2
+
+
+def test_what_checks_of_a_foreign_key_read_stays(shop):
+    shop.execute(
+        """
+        CREATE TABLE place (a int, b int, c int, PRIMARY KEY (a, b));
+        CREATE TABLE trip (id int PRIMARY KEY, a int, b int, c int, FOREIGN KEY (a, b) REFERENCES place);
+        CREATE INDEX trip_a ON trip (a, c); CREATE INDEX trip_b ON trip (b); CREATE INDEX trip_c ON trip (c, a);
+        """
+    )
+
+    def supporting():
+        return {index.name for index in indexes(shop) if index.supports_foreign_key and index.table == "trip"}
+
+    # Nothing better is there: a check reads the rows of one column, and looks at the other.
+    assert supporting() == {"trip_a", "trip_b"}
+    # One that has only some rows helps no check of the others.
+    shop.execute("CREATE INDEX trip_part ON trip (b, a) WHERE c > 0")
+    assert {"trip_a", "trip_b"} <= supporting()
+    shop.execute("CREATE INDEX trip_whole ON trip (b, a)")
+    assert supporting() == {"trip_part", "trip_whole"}
 
 
 def test_rewrites_of_real_statements(shop):

@@ -31,7 +31,7 @@ class Index:
     """It carries a primary key, unique or exclusion constraint."""
     replica_identity: bool
     supports_foreign_key: bool
-    """Its leading columns are those of a foreign key."""
+    """Its leading columns are those of a foreign key, or the first one is where no index has them all: checks read it."""
     valid: bool
     ready: bool
     being_built: bool
@@ -85,7 +85,13 @@ def indexes(connection: psycopg.Connection[Any]) -> tuple[Index, ...]:
                        i.indisreplident AS replica_identity,
                        EXISTS (SELECT FROM pg_constraint k
                                 WHERE k.conrelid = i.indrelid AND k.contype = 'f'
-                                  AND (i.indkey::int2[])[0:cardinality(k.conkey) - 1] @> k.conkey) AS supports_foreign_key,
+                                  AND ((i.indkey::int2[])[0:cardinality(k.conkey) - 1] @> k.conkey
+                                       OR i.indkey[0] = ANY (k.conkey)
+                                      AND NOT EXISTS (
+                                            SELECT FROM pg_index o
+                                             WHERE o.indrelid = i.indrelid AND o.indisvalid AND o.indpred IS NULL
+                                               AND (o.indkey::int2[])[0:cardinality(k.conkey) - 1] @> k.conkey))
+                              ) AS supports_foreign_key,
                        i.indisvalid AS valid, i.indisready AS ready,
                        EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.relid = i.indrelid) AS being_built,
                        c.relispartition AS partition,
