@@ -15,7 +15,7 @@ import psycopg
 from pgkeel.advisor.advise import Limits, advise
 from pgkeel.advisor.aging import age
 from pgkeel.advisor.building import build, drop
-from pgkeel.advisor.candidates import Candidate
+from pgkeel.advisor.candidates import GIN_METHODS, Candidate
 from pgkeel.advisor.cures import cure
 from pgkeel.advisor.facts import Writes
 from pgkeel.advisor.facts_read import read_catalog
@@ -25,7 +25,7 @@ from pgkeel.advisor.prepare import prepare
 from pgkeel.advisor.prices import index_bytes
 from pgkeel.advisor.proof import prove
 from pgkeel.advisor.replay import compare, oids_of
-from pgkeel.advisor.whatif import Planner
+from pgkeel.advisor.whatif import Planner, real_costs
 from pgkeel.advisor.writes import unique_columns, write_cost
 from pgkeel.postgres.connect import connect
 from pgkeel.postgres.index_declaration import IndexDeclaration, IndexKey, create_index
@@ -390,7 +390,60 @@ def policies(ground: ProvingGround) -> dict:
     return found
 
 
+VISITS = """
+CREATE SCHEMA extra;
+CREATE EXTENSION pg_trgm SCHEMA extra;
+CREATE TABLE visit (id bigint PRIMARY KEY, at timestamptz NOT NULL, note text NOT NULL, during tstzrange NOT NULL, k int);
+INSERT INTO visit SELECT n, t, md5(n::text) || repeat(' x', 20), tstzrange(t, t + interval '2 h'), (hashint8(n) & 65535) % 4000
+  FROM generate_series(1, 30000) n, LATERAL (SELECT timestamptz '2026-01-01' + n * interval '1 min' AS t) x;
+CREATE TABLE target (id bigint PRIMARY KEY, k int, v int);
+INSERT INTO target SELECT n, n, 0 FROM generate_series(1, 30000) n;
+SET synchronous_commit = on;
+CHECKPOINT;
+VACUUM ANALYZE;
+"""
+ODD = {
+    "cast": "SELECT id FROM visit WHERE CAST(at AS date) = $1",
+    "trigrams": "SELECT id FROM visit WHERE note LIKE '%abcd12%'",
+    "range": "SELECT id FROM visit WHERE during @> $1::timestamptz",
+    "merge": "MERGE INTO target t USING (SELECT k, id FROM visit WHERE k = $1) s ON t.k = s.k WHEN MATCHED THEN UPDATE SET v = $2"
+    " WHEN NOT MATCHED THEN INSERT (id, k, v) VALUES (s.id + 100000, s.k, $3)",
+    "upsert": "INSERT INTO target (id, k, v) VALUES ($1, $2, $3) ON CONFLICT (id) DO UPDATE SET v = target.v + $4"
+    " WHERE target.k = $5",
+    "copy": "INSERT INTO target (id, k, v) SELECT id, k, $2 FROM visit WHERE k = $1 ON CONFLICT (id) DO NOTHING",
+}
+
+
+def odd(ground: ProvingGround) -> dict:
+    """What HypoPG or EXPLAIN may not take: planned for values and for parameters, each candidate alone."""
+    fill(ground, VISITS)
+    work = workload(*ODD.values())
+    with connect(ground.login()) as session:
+        prepared = prepare(session, work.statements, read_catalog(session))
+    found = {}
+    planner = Planner(connector(ground))
+    for name, ready in zip(ODD, prepared.ready, strict=True):
+        plans = {generic: planner.plans(ready, [], generic=generic) for generic in (False, True)}
+        base = plans[False][0]
+        helped = {}
+        for one in ready.candidates:
+            key = ", ".join([one.index.table, *[key.column or key.expression for key in one.index.keys]])
+            if one.index.method in GIN_METHODS:
+                costs, _ = real_costs(planner, [ready], one, {ready.statement.query_id: base})
+                helped[f"{one.index.method} {key}"] = bool(costs)
+            elif not one.index.include:
+                costs = [planner.plans(ready, [one], generic=generic)[0] for generic in (False, True)]
+                helped[key] = "refused" if one.index.name in planner.refused else max(costs) < 0.9 * base
+        found[name] = {"planned": all(plans.values()), "helped": helped}
+    crashes = list(planner.crashes)
+    planner.close()
+    advice = advise(connector(ground), work, {}, Limits(10**9, proof_seconds=60))
+    states = {row.index.method + " " + row.index.keys[0].column: row.state for row in advice.recommendations}
+    return {"statements": found, "crashes": crashes + advice.warnings, "states": states}
+
+
 CASES = {
+    "odd": odd,
     "policies": policies,
     "long_values": long_values,
     "unique_writes": unique_writes,

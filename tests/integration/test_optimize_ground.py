@@ -60,6 +60,21 @@ def test_a_server_process_that_hypopg_ends_is_survived(case) -> None:
     assert len(found["crashes"]) == 2
 
 
+def test_what_hypopg_does_not_take_is_refused_or_built_for_real(case) -> None:
+    found = case("odd")
+    assert found["crashes"] == []
+    assert {name: one["helped"] for name, one in found["statements"].items()} == {
+        "cast": {"visit, CAST(at AS date)": "refused"},  # it depends on the session's time zone
+        "trigrams": {"gin visit, note": True},  # of an extension in a schema that no search path has
+        "range": {"gist visit, during": True},
+        "merge": {"target, k": True, "visit, k": True},
+        "upsert": {},
+        "copy": {"visit, k": True},
+    }
+    assert all(one["planned"] for one in found["statements"].values())
+    assert {"gin note": "proved", "gist during": "proved"}.items() <= found["states"].items()
+
+
 def test_nearly_every_text_can_be_planned(case) -> None:
     found = case("cures")
     assert found["raw"] < 0.6 * found["texts"], "the texts must need a cure, or nothing is shown"
