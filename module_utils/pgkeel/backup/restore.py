@@ -33,6 +33,7 @@ from ..postgres.proving_ground import (
     yielding,
 )
 from ..postgres.throwaway_database import LIMITS, TROUBLE, ThrowawayDatabase
+from . import pg_cron
 from .catalogue import newest, read_catalogue
 from .check import Check, Verdict
 from .drill_request import DrillRequest
@@ -183,6 +184,7 @@ def ground_for(request: DrillRequest, manifest: Manifest, capacity: Capacity, se
             "work_mem": capacity.work_mem,
             **{name: value for name, value in LIMITS.items() if not name.startswith("max_parallel_")},
             **settings,
+            **pg_cron.settings_of(manifest.contents, manifest.database),
         },
     )
 
@@ -246,6 +248,7 @@ def restore(request: DrillRequest, manifest: Manifest, running: Running, dump: P
     environment = {**clean_environment(), "PGHOST": login.host, "PGPORT": str(login.port), "PGUSER": login.user}
     if isinstance(running, ProvingGround):
         create_database(running, manifest.database, manifest.locale)
+        pg_cron.await_scheduler(running, manifest.contents, manifest.database)
         script = for_throwaway_cluster(roles.read_text(encoding="utf-8"), manifest.server.superuser)
         _run(
             [str(request.bin_dir / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "postgres"],
