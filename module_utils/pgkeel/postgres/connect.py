@@ -51,16 +51,24 @@ def connect(login: Login, *, autocommit: bool = True, application_name: str = "p
         "dbname": login.database,
         "connect_timeout": login.connect_timeout,
         "application_name": application_name,
+        # Left to the server it may be SQL_ASCII, of which psycopg gives bytes instead of text.
+        "client_encoding": "UTF8",
     }
     if login.host:
         parameters["host"] = login.host
     if login.password:
         parameters["password"] = login.password
     try:
-        return psycopg.connect(autocommit=autocommit, **parameters)
+        connection = psycopg.connect(autocommit=True, **parameters)
+        if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+            # Such a database takes any bytes and refuses to send what is no UTF-8. In Latin 1 every byte is a character: nothing
+            # is lost on the way to us and back, though a name that is UTF-8 looks odd here.
+            connection.execute("SET client_encoding TO 'LATIN1'")
     except psycopg.OperationalError as error:
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else "no reason given"
         raise PgkeelError(
             f"Cannot connect to {login.describe()}: {reason}",
             "Check that PostgreSQL runs there, that name, port and password are right, and that pg_hba.conf admits this login",
         ) from error
+    connection.autocommit = autocommit
+    return connection
