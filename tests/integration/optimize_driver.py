@@ -438,7 +438,7 @@ def odd(ground: ProvingGround) -> dict:
     crashes = list(planner.crashes)
     planner.close()
     advice = advise(connector(ground), work, {}, Limits(10**9, proof_seconds=60))
-    states = {row.index.method + " " + row.index.keys[0].column: row.state for row in advice.recommendations}
+    states = {f"{row.index.table}.{row.index.keys[0].column}": row.state for row in advice.recommendations}
     return {"statements": found, "crashes": crashes + advice.warnings, "states": states}
 
 

@@ -49,7 +49,7 @@ class Ready:
     arguments: Mapping[str, str] = field(default_factory=dict)
     """Of EXECUTE, by the text that has the same values: for the plan that a prepared statement gets once for all values."""
     replay: tuple[str, ...] = ()
-    """What is run there: ``bound``, or of an UPDATE or DELETE the rows that it looks for."""
+    """What is run there: ``bound``, or of an UPDATE, DELETE or INSERT the rows that it looks for."""
 
 
 @dataclass
@@ -181,7 +181,7 @@ def _drawn(
 
 
 def _reading(session: psycopg.Connection[Any], ready: Ready, catalog: Catalog, names: _Types) -> Ready:
-    """An UPDATE or DELETE with what it looks for, so that the search at least can be replayed."""
+    """A statement that writes with what it looks for, so that the search at least can be replayed."""
     try:
         text = read_form(ready.cured.sql)
         cured = cure(text) if text else None
@@ -200,8 +200,11 @@ def _reading(session: psycopg.Connection[Any], ready: Ready, catalog: Catalog, n
 
 
 def read_form(text: str) -> str:
-    """The rows that an UPDATE or DELETE of one table looks for, as a SELECT; empty where it is not that simple."""
+    """The rows that an UPDATE or DELETE of one table or an INSERT looks for, as a SELECT; empty where it is not that simple."""
     node = parse_sql(text)[0].stmt
+    if isinstance(node, ast.InsertStmt):
+        query = node.selectStmt
+        return str(RawStream()(query)) if query and not (query.valuesLists or node.withClause) else ""
     joined = getattr(node, "fromClause", None) or getattr(node, "usingClause", None)
     if (
         not isinstance(node, ast.UpdateStmt | ast.DeleteStmt)

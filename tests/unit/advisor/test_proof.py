@@ -102,6 +102,11 @@ def test_the_search_of_a_write() -> None:
     assert read_form("DELETE FROM lines WHERE item = $1") == "SELECT 1 FROM lines WHERE item = $1"
     assert read_form("DELETE FROM lines USING stock.item i WHERE i.id = item") == ""
     assert read_form("INSERT INTO lines VALUES ($1)") == ""
+    copied = "INSERT INTO lines (order_id) SELECT id FROM \"Orders\" WHERE buyer = $1 ON CONFLICT (order_id) DO NOTHING"
+    assert read_form(copied) == 'SELECT id FROM "Orders" WHERE buyer = $1'
+    assert read_form(f"WITH x AS (DELETE FROM lines RETURNING 1) {copied}") == ""
+    both = "SELECT id FROM lines WHERE item = $1 UNION SELECT 1"
+    assert read_form(f"INSERT INTO lines {both}") == both
 
 
 def test_the_one_schema_that_has_all_the_names() -> None:
