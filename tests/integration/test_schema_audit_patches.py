@@ -10,7 +10,10 @@ import pytest
 from pgkeel.schema.application import Application, read_application
 from pgkeel.schema.declared import Declarations
 from pgkeel.schema.difference import NOTHING, Difference, Kind, Side
-from pgkeel.schema.drizzle_patch import DrizzleSource, patch
+from pgkeel.schema.drizzle_edit import Edit
+from pgkeel.schema.drizzle_patch import mend, patch
+from pgkeel.schema.drizzle_source import DrizzleSource
+from pgkeel.schema.drizzle_task import Task
 from pgkeel.schema.model import Column, ForeignKey, Index, IndexKey, Schema, Table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,13 +93,17 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> DrizzleSource:
     return DrizzleSource(declared.drizzle, declared.prisma)
 
 
+def edits_for(source: DrizzleSource, truth: Schema, fact: Difference) -> list[Edit]:
+    return mend(source, Task.of(truth, [fact]), fact)
+
+
 def change(source: DrizzleSource, table: Table, kind: Kind, *facts: tuple[str, str, str]) -> tuple[list[str], list[str]]:
     """The lines that go and those that come, for differences given as column, expected and actual."""
     schema = Schema({name: replace(table, name=name) for name in NAMES})
     edits = [
         edit
         for column, expected, actual in facts
-        for edit in source.edits(schema, Difference(Side.PRISMA, Side.DRIZZLE, kind, table.name, column, expected, actual))
+        for edit in edits_for(source, schema, Difference(Side.PRISMA, Side.DRIZZLE, kind, table.name, column, expected, actual))
     ]
     if not edits:
         return [], []
@@ -216,7 +223,7 @@ def test_a_missing_column_brings_its_indexes_along(source: DrizzleSource) -> Non
         Difference(Side.PRISMA, Side.DRIZZLE, Kind.EXTRA_COLUMN, "lacking", "c", NOTHING, "integer"),
         Difference(Side.PRISMA, Side.DRIZZLE, Kind.MISSING_COLUMN, "lacking", "b", "integer not null", NOTHING),
     ]
-    text = patch(source, [edit for fact in facts for edit in source.edits(truth, fact)])
+    text = patch(source, [edit for fact in facts for edit in edits_for(source, truth, fact)])
     new = "".join(line[1:] for line in text.splitlines() if line.startswith("+") and not line.startswith("+++"))
     assert 'b: integer("b").notNull()' in new
     # The line that closes the list stays.
@@ -238,7 +245,7 @@ def mended(folder: Path, text: str) -> str:
     fact = Difference(Side.PRISMA, Side.DRIZZLE, Kind.MISSING_COLUMN, "t", "b", "integer not null", NOTHING)
     done = subprocess.run(
         ["patch", "-p1", "--binary", "-d", str(folder)],
-        input=patch(source, source.edits(truth, fact)).encode(),
+        input=patch(source, edits_for(source, truth, fact)).encode(),
         capture_output=True,
         check=False,
     )
@@ -325,7 +332,7 @@ def test_what_is_declared_anew_is_found_by_every_file_that_needs_it(tmp_path: Pa
 
     def lines(kind: Kind, table: str, column: str) -> list[str]:
         fact = Difference(Side.PRISMA, Side.DRIZZLE, kind, table, column, "", NOTHING)
-        return [line for line in patch(source, source.edits(truth, fact)).splitlines() if line[:1] in "+-" and len(line) > 1]
+        return [line for line in patch(source, edits_for(source, truth, fact)).splitlines() if line[:1] in "+-" and len(line) > 1]
 
     assert lines(Kind.MISSING_ENUM, "", "Role") == [
         "--- a/enums.ts",

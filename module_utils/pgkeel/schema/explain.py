@@ -7,7 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from .difference import NOTHING, Difference, Kind, Side
 from .drizzle_code import index_code, property_key
-from .drizzle_patch import DrizzleSource, Task, patch
+from .drizzle_patch import mend, patch
+from .drizzle_place import column_as_it_should_be
+from .drizzle_source import DrizzleSource
+from .drizzle_task import Task
 from .index_migration import prisma_line
 from .model import Index, Schema, TypedSchema
 from .unmigrated import Inventory
@@ -43,7 +46,7 @@ def combined_patch(differences: Sequence[Difference], sources: Sources) -> str:
         return ""
     ours = [one for one in differences if one.wrong is Side.DRIZZLE and one.truth is Side.PRISMA]
     task = Task.of(sources.truth, ours)
-    edits = [edit for one in ours for edit in sources.drizzle.mend(task, one)]
+    edits = [edit for one in ours for edit in mend(sources.drizzle, task, one)]
     return patch(sources.drizzle, edits) if edits else ""
 
 
@@ -205,7 +208,7 @@ def _drizzle_fix(  # noqa: PLR0911 - one return a kind
     place = source.place(one.table, one.column) or source.place(one.table)
     where = f"{place}: " if place else ""
     written = source.written(one.table, one.column)
-    code = source.column(Task.of(truth, [one]), one.table, one.column)
+    code = column_as_it_should_be(source, Task.of(truth, [one]), one.table, one.column)
     match one.kind:
         case Kind.MISSING_TABLE if source.unexported(one.table):
             return f"{where}export the table {one.table}: what is not exported does not exist for Drizzle's tools"

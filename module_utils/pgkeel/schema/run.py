@@ -14,7 +14,7 @@ from .compare import Comparison, compare, unexplained
 from .compare_types import compare_types, enum_of, filled_by_database, types_of
 from .declared import Declarations, DeclaredTypes
 from .difference import NOTHING, Difference, Kind, Side, pair_name
-from .drizzle_patch import DrizzleSource
+from .drizzle_source import DrizzleSource
 from .explain import Sources, combined_patch, explain
 from .index_migration import FILE, prisma_line
 from .live import BOOKKEEPING
