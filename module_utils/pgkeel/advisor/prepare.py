@@ -18,6 +18,7 @@ from .cures import LONGEST_TEXT, Cured, cure, substituted
 from .facts import Catalog
 from .model import Skipped, Statement
 from .resolve import read_usage
+from .tree import Tree
 from .usage import Usage
 from .values import SETS, bound, chosen_values, executed, is_guess, sets_of
 
@@ -203,7 +204,7 @@ def read_form(text: str) -> str:
     """The rows that an UPDATE or DELETE of one table or an INSERT looks for, as a SELECT; empty where it is not that simple."""
     node = parse_sql(text)[0].stmt
     if isinstance(node, ast.InsertStmt):
-        query = node.selectStmt
+        query: Tree = node.selectStmt
         return str(RawStream()(query)) if query and not (query.valuesLists or node.withClause) else ""
     joined = getattr(node, "fromClause", None) or getattr(node, "usingClause", None)
     if (

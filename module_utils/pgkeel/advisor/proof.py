@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +15,9 @@ from .candidates import Candidate
 from .facts import Catalog, Writes
 from .model import Measured
 from .plan_changes import Switch, changed_plans
-from .prepare import Ready
+from .prepare import Ready, set_path
 from .replay import SLOWER, Compared, compare, oids_of
+from .whatif import index_names
 from .writes import WriteCost, write_cost
 
 TIME_OVER = "the time was over"
@@ -121,7 +122,8 @@ def prove(
                 proof.compared.pop(query, None)
         if proof.unrun:
             proof.skipped[TIME_OVER] = len(proof.unrun)
-        for name in [name for name in candidates if not _settle(name, proof)]:
+        unplayable = _used_by_unplayable(session, statements, candidates.values())
+        for name in [name for name in candidates if not _settle(name, proof, unplayable.count(name))]:
             drop(session, candidates.pop(name).index)
         costs = _write_costs(session, candidates, statements, catalog, writes)
         for name, candidate in candidates.items():
@@ -187,13 +189,40 @@ def _waiting(proof: Proof) -> frozenset[str]:
     return frozenset().union(*proof.unrun.values())
 
 
-def _settle(name: str, proof: Proof) -> bool:
-    """Whether an index that slowed nothing may be called proved; where not, why is noted."""
+def _used_by_unplayable(
+    session: psycopg.Connection[Any], statements: Iterable[Ready], candidates: Collection[Candidate]
+) -> list[str]:
+    """Names of the indexes that plans of statements use which may not be run on the copy, once for each such statement."""
+    tables = {candidate.table for candidate in candidates}
+    found: list[str] = []
+    for ready in statements:
+        if (ready.replayable or not ready.replay) and ready.bound and any(use.table.id in tables for use in ready.usage.uses):
+            set_path(session, ready.search_path)
+            try:
+                row = session.execute(f"EXPLAIN (FORMAT JSON) {ready.bound[0]}".encode()).fetchone()
+            except psycopg.Error:
+                if session.closed:
+                    raise
+                continue
+            found += set(index_names(row[0][0]["Plan"])) if row else ()
+    return found
+
+
+def _settle(name: str, proof: Proof, unplayable: int = 0) -> bool:
+    """Whether an index that slowed nothing may be called proved; where not, why is noted.
+
+    ``unplayable``: how many statements that may not be run on the copy would use it.
+    """
     waiting = sum(name in used for used in proof.unrun.values())
     if waiting:
         proof.unjudged[name] = (
             f"The time for the proof was over before {waiting} statement(s) whose plan it changes could be replayed: whether it"
             " slows any of them is not known. Raise optimize_proof_seconds."
+        )
+    elif not any(name in found.used for found in proof.compared.values()) and unplayable:
+        proof.unjudged[name] = (
+            f"{unplayable} statement(s) that would use it are not run on the copy, as they write or call what may have effects,"
+            " and no other one used it: what it saves is the planner's expectation."
         )
     elif not any(name in found.used for found in proof.compared.values()):
         proof.rejected[name] = "Built for real, no plan of any replayed statement used it."

@@ -102,7 +102,7 @@ def test_the_search_of_a_write() -> None:
     assert read_form("DELETE FROM lines WHERE item = $1") == "SELECT 1 FROM lines WHERE item = $1"
     assert read_form("DELETE FROM lines USING stock.item i WHERE i.id = item") == ""
     assert read_form("INSERT INTO lines VALUES ($1)") == ""
-    copied = "INSERT INTO lines (order_id) SELECT id FROM \"Orders\" WHERE buyer = $1 ON CONFLICT (order_id) DO NOTHING"
+    copied = 'INSERT INTO lines (order_id) SELECT id FROM "Orders" WHERE buyer = $1 ON CONFLICT (order_id) DO NOTHING'
     assert read_form(copied) == 'SELECT id FROM "Orders" WHERE buyer = $1'
     assert read_form(f"WITH x AS (DELETE FROM lines RETURNING 1) {copied}") == ""
     both = "SELECT id FROM lines WHERE item = $1 UNION SELECT 1"
@@ -208,6 +208,14 @@ def test_an_index_that_a_statement_would_use_which_nobody_had_time_for_is_not_pr
     # A later round that runs it, or finds its plan as it was, settles it.
     replayed_until(monkeypatch, proof, 60, changed(2, "bad"))
     assert proof.unrun == {}
+
+
+def test_an_index_for_statements_that_are_never_run_is_not_called_useless() -> None:
+    proof = Proof(compared={1: compared(1, pair(10, 1, "good"))})
+    assert _settle("good", proof, 1)
+    assert not _settle("idle", proof, 2)
+    assert (set(proof.unjudged), proof.rejected) == ({"idle"}, {})
+    assert "2 statement(s) that would use it are not run on the copy" in proof.unjudged["idle"]
 
 
 def test_nobody_is_called_idle_before_all_that_want_it_were_run() -> None:
