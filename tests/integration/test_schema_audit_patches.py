@@ -300,7 +300,7 @@ model Class {
 """
 SPLIT = {
     "enums.ts": """import { pgEnum } from "drizzle-orm/pg-core";
-export const role = pgEnum("user_role", ["A", "B"]);
+export const role = pgEnum("user_role", ["A"]);
 """,
     "users.ts": """import { pgTable, text } from "drizzle-orm/pg-core";
 import { role } from "./enums";
@@ -328,7 +328,9 @@ def test_what_is_declared_anew_is_found_by_every_file_that_needs_it(tmp_path: Pa
         },
         {"Role": ("A", "B"), "Kind": ("X",)},
     )
-    source = DrizzleSource(declared.drizzle, declared.prisma, truth)
+    role = Column("role", "user_role", nullable=True, enum="user_role")
+    loaded = Schema({"User": Table("User", {"role": role, "kind": replace(kind, type="text", enum="")})}, {"user_role": ("A",)})
+    source = DrizzleSource(declared.drizzle, declared.prisma, truth, loaded)
 
     def lines(kind: Kind, table: str, column: str) -> list[str]:
         fact = Difference(Side.PRISMA, Side.DRIZZLE, kind, table, column, "", NOTHING)
@@ -337,8 +339,12 @@ def test_what_is_declared_anew_is_found_by_every_file_that_needs_it(tmp_path: Pa
     assert lines(Kind.MISSING_ENUM, "", "Role") == [
         "--- a/enums.ts",
         "+++ b/enums.ts",
-        '-export const role = pgEnum("user_role", ["A", "B"]);',
-        '+export const role = pgEnum("Role", ["A", "B"]);',
+        '-export const role = pgEnum("user_role", ["A"]);',
+        '+export const role = pgEnum("Role", ["A"]);',
+    ]
+    assert lines(Kind.ENUM, "", "Role")[2:] == [
+        '-export const role = pgEnum("user_role", ["A"]);',
+        '+export const role = pgEnum("user_role", ["A", "B"]);',
     ]
     assert lines(Kind.MISSING_ENUM, "", "Kind") == [
         "--- a/enums.ts",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TypeVar
@@ -11,6 +11,7 @@ from typing import TypeVar
 from .defaults import value
 from .difference import NOTHING, Difference, Kind, Side
 from .model import Column, ForeignKey, Index, Schema, Table
+from .renamed_enums import renamed_enums
 
 T = TypeVar("T")
 BY_DATABASE = "dbgenerated()"
@@ -43,8 +44,8 @@ class Comparison:
 
 def compare(sides: Comparison) -> list[Difference]:
     """Every difference, tables in alphabetical order."""
-    found = list(_enums(sides))
-    renamed = _renamed_enums(sides)
+    renamed = renamed_enums(sides.expected, sides.actual)
+    found = list(_enums(sides, renamed))
     for name in sorted({*sides.expected.tables, *sides.actual.tables}):
         expected, actual = sides.expected.tables.get(name), sides.actual.tables.get(name)
         if actual is None:
@@ -73,18 +74,27 @@ def _used(schema: Schema, enum: str) -> bool:
     return any(column.enum == enum for table in schema.tables.values() for column in table.columns.values())
 
 
-def _enums(sides: Comparison) -> Iterator[Difference]:
+def _enums(sides: Comparison, renamed: Mapping[str, str]) -> Iterator[Difference]:
     expected, actual = sides.expected.enums, sides.actual.enums
     for name in sorted({*expected, *actual}):
         if name not in actual:
             yield sides.difference(Kind.MISSING_ENUM, "", name, _values(expected[name]), NOTHING, urgent=sides.wrong is Side.LIVE)
+            # Its name is one fact and its values are another: mending the one leaves the other.
+            yield from _enum_values(sides, name, renamed.get(name, ""))
         elif name not in expected:
             # An extra enum is a fact of its own only where nothing else speaks of it.
-            if name not in _renamed_enums(sides).values() and not _used(sides.actual, name):
+            if name not in renamed.values() and not _used(sides.actual, name):
                 yield sides.difference(Kind.ENUM, "", name, NOTHING, _values(actual[name]))
-        elif set(expected[name]) != set(actual[name]) or (sides.wrong is Side.LIVE and expected[name] != actual[name]):
-            urgent = set(expected[name]) != set(actual[name])
-            yield sides.difference(Kind.ENUM, "", name, _values(expected[name]), _values(actual[name]), urgent=urgent)
+        else:
+            yield from _enum_values(sides, name, name)
+
+
+def _enum_values(sides: Comparison, name: str, other: str) -> Iterator[Difference]:
+    """Of an enum that the wrong side calls `other`; empty where it has it not."""
+    expected, actual = sides.expected.enums[name], sides.actual.enums.get(other, ())
+    urgent = set(expected) != set(actual)
+    if other and (urgent or (sides.wrong is Side.LIVE and expected != actual)):
+        yield sides.difference(Kind.ENUM, "", name, _values(expected), _values(actual), urgent=urgent)
 
 
 def _columns(schema: Schema, table: str) -> dict[str, Column]:
@@ -96,17 +106,10 @@ def _values(values: Iterable[str]) -> str:
     return ", ".join(values)
 
 
-def _renamed_enums(sides: Comparison) -> dict[str, str]:
-    """Enums that the wrong side knows by another name: expected name to actual one."""
-    spare = {name: frozenset(values) for name, values in sides.actual.enums.items() if name not in sides.expected.enums}
-    missing = {name: frozenset(values) for name, values in sides.expected.enums.items() if name not in sides.actual.enums}
-    return {name: other for name, values in missing.items() for other, its_values in spare.items() if values == its_values}
-
-
 # ---- one table -------------------------------------------------------------------------------------------------------------
 
 
-def _table(sides: Comparison, expected: Table, actual: Table, renamed: dict[str, str]) -> Iterator[Difference]:
+def _table(sides: Comparison, expected: Table, actual: Table, renamed: Mapping[str, str]) -> Iterator[Difference]:
     gone = set(expected.columns) - set(actual.columns)
     new = set(actual.columns) - set(expected.columns)
     for name, column in expected.columns.items():
@@ -150,16 +153,23 @@ def _is_key(index: Index, columns: tuple[str, ...]) -> bool:
     return index.unique and index.columns == columns and not index.predicate
 
 
-def _column(sides: Comparison, table: Table, other: Table, name: str, renamed: dict[str, str]) -> Iterator[Difference]:
+def _column(sides: Comparison, table: Table, other: Table, name: str, renamed: Mapping[str, str]) -> Iterator[Difference]:
     expected, actual = table.columns[name], other.columns[name]
     # Where the enum itself is missing or has another name, that is the fact.
     enum_missing = expected.enum and expected.enum not in sides.actual.enums
-    if expected.type != actual.type and not (enum_missing and (actual.enum in ("", renamed.get(expected.enum)))):
+    if expected.type != actual.type and not (enum_missing and _follows(expected, actual, renamed)):
         yield sides.difference(Kind.TYPE, table.name, name, expected.type, actual.type, urgent=_fails(expected.type, actual.type))
     key_differs = table.primary_key != other.primary_key and name in {*table.primary_key, *other.primary_key}
     if expected.nullable != actual.nullable and not key_differs:
         yield sides.difference(Kind.NULLABILITY, table.name, name, _nullable(expected), _nullable(actual))
     yield from _default(sides, table.name, expected, actual)
+
+
+def _follows(expected: Column, actual: Column, renamed: Mapping[str, str]) -> bool:
+    """Whether the other type is only what became of an enum that the wrong side lacks, or calls otherwise."""
+    other = renamed.get(expected.enum, "")
+    lists_alike = expected.type.endswith("[]") == actual.type.endswith("[]")
+    return actual.enum == other and (lists_alike or not other)
 
 
 _FAMILIES: tuple[tuple[str, ...], ...] = (

@@ -144,7 +144,7 @@ def _appended(source: DrizzleSource, code: Code | None) -> list[Edit]:
 
 
 def _enum_values(source: DrizzleSource, schema: Schema, enum: str) -> list[Edit]:
-    found = source.enums.get(enum)
+    found = source.enums.get(source.other_name(enum) or enum)
     if found is None:
         return []
     if enum not in schema.enums:

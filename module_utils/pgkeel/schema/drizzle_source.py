@@ -11,13 +11,19 @@ from .drizzle_code import Names
 from .drizzle_edit import Edit
 from .drizzle_names import declared_names, imported_names, imports_files, module_for, uses, variable_for
 from .model import Schema
+from .renamed_enums import renamed_enums
 
 
 class DrizzleSource:
     """The application's Drizzle files, with the places of tables, columns and enums in them."""
 
-    def __init__(self, drizzle: DeclaredTables, prisma: DeclaredTables, truth: Schema | None = None) -> None:
-        """`truth` says what the files lack; without it nothing that they lack has a name in a patch."""
+    def __init__(
+        self, drizzle: DeclaredTables, prisma: DeclaredTables, truth: Schema | None = None, loaded: Schema | None = None
+    ) -> None:
+        """`truth` says what the files lack, and `loaded`, what PostgreSQL made of them, what they only call otherwise.
+
+        Without `truth` nothing that they lack has a name in a patch.
+        """
         source = drizzle.source
         self.texts: Mapping[str, str] = source.get("texts") or {}
         self.tables: dict[str, Mapping[str, Any]] = {table["table"]: table for table in source.get("tables") or ()}
@@ -29,7 +35,12 @@ class DrizzleSource:
             one["variable"]: one["path"] for one in (*self.tables.values(), *self.enums.values()) if one["variable"]
         }
         self._hidden = {one["variable"] for one in (*self.tables.values(), *self.enums.values()) if not one["exported"]}
-        self.renamed = _renamed(self.enums, truth) if truth else {}
+        # A name alone cannot move an enum to another schema.
+        self.renamed = {
+            name: spare
+            for name, spare in (renamed_enums(truth, loaded) if truth and loaded else {}).items()
+            if "." not in name + spare and (self.enums.get(spare) or {"variable": ""})["variable"]
+        }
         self.new_enums: dict[str, str] = {}
         self.new_tables: dict[str, str] = {}
         if truth:
@@ -121,15 +132,3 @@ class DrizzleSource:
         """Where most tables are, the next one belongs."""
         paths = [table["path"] for table in self.tables.values()]
         return max(sorted(set(paths)), key=paths.count) if paths else ""
-
-
-def _renamed(enums: Mapping[str, Mapping[str, Any]], truth: Schema) -> dict[str, str]:
-    """Enums that the files have by another name: the truth's name and theirs."""
-    spare = {name: frozenset(enum["values"]) for name, enum in enums.items() if name not in truth.enums and enum["variable"]}
-    found: dict[str, str] = {}
-    for name, values in sorted(truth.enums.items()):
-        same = [other for other, its in spare.items() if its == frozenset(values) and other not in found.values()]
-        # A name alone cannot move an enum to another schema.
-        if name not in enums and same and "." not in name + same[0]:
-            found[name] = same[0]
-    return found

@@ -240,6 +240,8 @@ def _enum_fix(one: Difference, source: DrizzleSource) -> str:
     if one.expected == NOTHING:
         return f"Remove the pgEnum {one.column}, or add it to schema.prisma and migrate"
     other = source.other_name(one.column)
+    if one.kind is Kind.ENUM:
+        return f"Give the pgEnum {other or one.column} the values {one.expected}"
     if other:
         return f"Rename the pgEnum {other} to {one.column}, which is what the database calls it"
     return f"Declare pgEnum({one.column!r}) with the values {one.expected}"

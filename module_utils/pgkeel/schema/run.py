@@ -259,9 +259,10 @@ def _overall(pairs: Sequence[Pair]) -> Verdict:
 def _sources(known: Known, declared: Declarations, listed: Inventory | None) -> Sources:
     prisma, drizzle, kysely = declared.prisma, declared.drizzle, declared.kysely
     readable = prisma and drizzle and not prisma.problem and not drizzle.problem
+    truth, loaded = known.schemas.get(Side.PRISMA), known.schemas.get(Side.DRIZZLE)
     return Sources(
-        truth=known.schemas.get(Side.PRISMA),
-        drizzle=DrizzleSource(drizzle, prisma, known.schemas.get(Side.PRISMA)) if readable and prisma and drizzle else None,
+        truth=truth,
+        drizzle=DrizzleSource(drizzle, prisma, truth, loaded) if readable and prisma and drizzle else None,
         types=known.types,
         generated=kysely.generated if kysely else None,
         live=known.schemas.get(Side.LIVE),

@@ -8,6 +8,7 @@ from pgkeel.schema.compare_types import compare_types, filled_by_database
 from pgkeel.schema.difference import IDS, Difference, Kind, Side, pair_name
 from pgkeel.schema.explain import Sources, explain
 from pgkeel.schema.model import Column, ForeignKey, Index, IndexKey, Schema, Table, TypedColumn, TypedSchema
+from pgkeel.schema.renamed_enums import renamed_enums
 from pgkeel.schema.safety import Compared, type_safety_percent
 
 ID = Column("id", "text", nullable=False, client="uuid()")
@@ -53,6 +54,42 @@ def test_an_enum_by_another_name_is_one_difference():
     other = {**USER.columns, "role": replace(ROLE, type="user_role", enum="user_role")}
     actual = Schema({**TRUTH.tables, "User": replace(USER, columns=other)}, {"user_role": ("A", "B")})
     assert found(actual) == {(Kind.MISSING_ENUM, "", "Role")}
+
+
+def with_roles(enums, **columns):
+    """The truth with a second column of Role, and a schema whose User has these columns of these enums."""
+    other = replace(ROLE, name="other")
+    made = {name: replace(ROLE, name=name, type=enum or "text", enum=enum) for name, enum in columns.items()}
+    expected = with_table(USER, columns={**USER.columns, "other": other})
+    return Schema({**TRUTH.tables, "User": replace(USER, columns={**USER.columns, **made})}, enums), expected
+
+
+def test_another_name_and_other_values_are_two_facts_and_not_one_a_column():
+    actual, expected = with_roles({"user_role": ("A",)}, role="user_role", other="user_role")
+    facts = {(Kind.MISSING_ENUM, "", "Role"), (Kind.ENUM, "", "Role")}
+    assert found(actual, expected=expected) == facts
+    assert found(actual, Side.LIVE, expected=expected) == facts
+    # An enum of columns that the truth has as something else is not this one.
+    stranger, _ = with_roles({"user_role": ("A",)}, id="user_role", role="user_role", other="user_role")
+    assert {(Kind.TYPE, "User", name) for name in ("id", "role", "other")} <= found(stranger, expected=expected)
+
+
+def test_a_column_that_is_no_enum_is_a_fact_beside_the_renamed_one():
+    actual, expected = with_roles({"user_role": ("A", "B")}, role="user_role", other="")
+    assert found(actual, expected=expected) == {(Kind.MISSING_ENUM, "", "Role"), (Kind.TYPE, "User", "other")}
+    array, _ = with_roles({"user_role": ("A", "B")}, role="user_role", other="user_role")
+    array.tables["User"].columns["other"] = replace(ROLE, name="other", type="user_role[]", enum="user_role")
+    assert found(array, expected=expected) == {(Kind.MISSING_ENUM, "", "Role"), (Kind.TYPE, "User", "other")}
+
+
+def test_two_enums_of_the_same_values_are_told_apart_by_their_columns():
+    def of(one, two):
+        columns = {name: replace(ROLE, name=name, type=enum, enum=enum) for name, enum in (("a", one), ("b", two))}
+        return Schema({"T": Table("T", columns, ("a",))}, {one: ("A",), two: ("A",)})
+
+    expected, actual = of("First", "Second"), of("second_own", "first_own")
+    assert renamed_enums(expected, actual) == {"First": "second_own", "Second": "first_own"}
+    assert found(actual, expected=expected) == {(Kind.MISSING_ENUM, "", "First"), (Kind.MISSING_ENUM, "", "Second")}
 
 
 @pytest.mark.parametrize(
