@@ -215,6 +215,15 @@ def test_a_forged_count_is_found(bench: Bench) -> None:
     assert found["negative_control"]["detected"] is True
 
 
+def test_a_backup_without_hashes_cannot_pass_and_has_its_time(bench: Bench) -> None:
+    """The benchmark takes the time from such a drill."""
+    assert not bench.backup(hash_contents=False)["failed"]
+    found = bench.drill()
+    assert found["verdict"] == "COULD NOT VERIFY"
+    assert {check["name"] for check in found["checks"] if check["verdict"] != "PASS"} == {"row contents", "negative control"}
+    assert found["rto_seconds"] > 0
+
+
 # While a restore builds the index, the view that the function reads is not filled yet.
 TRAP = """
 CREATE TABLE rates AS SELECT n AS kind, n * 10 AS rate FROM generate_series(1, 5) n;
