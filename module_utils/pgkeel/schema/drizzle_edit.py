@@ -79,7 +79,8 @@ def _merged(edits: Sequence[Edit]) -> list[Edit]:
 def _imported(text: str, module: str, names: Iterable[str]) -> str:
     """The text with `names` imported from `module`."""
     statements = list(re.finditer(r"import\s*(?:type\s*)?\{([^}]*)\}\s*from\s*(['\"])" + re.escape(module) + r"\2", text))
-    present = {name.strip().removeprefix("type ").split(" as ")[0] for one in statements for name in one[1].split(",")}
+    # `text as t` brings no `text` into scope.
+    present = {name.strip().removeprefix("type ") for one in statements for name in one[1].split(",")}
     statement = next((one for one in statements if not re.match(r"import\s*type", one[0])), None)
     missing = [f"type {name}" if name == "AnyPgColumn" else name for name in sorted(set(names) - present)]
     if not missing:
