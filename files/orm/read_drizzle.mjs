@@ -65,10 +65,11 @@ async function load(files, root) {
   );
   // A file that hands on what another one declares exports it once more, and drizzle-kit takes that for a second one.
   const exported = [...new Set(Object.values(module.exports).flatMap(Object.values))];
+  const byFile = new Map(files.map((file, index) => [file, module.exports[`f${index}`] ?? {}]));
   const inputs = Object.keys(bundle.metafile.inputs)
     .map((name) => resolve(root, name))
     .filter((name) => files.includes(name) || isTypeScript(name));
-  return { exported, missing: [...new Set(missing)], inputs: inputs.filter((name) => !name.includes("<stdin>")) };
+  return { exported, byFile, missing: [...new Set(missing)], inputs: inputs.filter((name) => !name.includes("<stdin>")) };
 }
 
 const qualified = (schema, name) => (schema && schema !== "public" ? `${schema}.${name}` : name);
@@ -99,6 +100,22 @@ function withParts(exported) {
   return [...known];
 }
 
+/** What a table is called in the database, by the variable that a file declares it as; undefined for what nothing exports. */
+function tableNames(byFile) {
+  const nameOf = (value) => {
+    if (!is(value, PgTable)) return undefined;
+    const { name, schema } = getTableConfig(value);
+    return qualified(schema, name);
+  };
+  return (path, variable) => {
+    const own = nameOf(byFile.get(path)?.[variable]);
+    if (own) return own;
+    // Declared in a file that another one hands on.
+    const names = new Set([...byFile.values()].map((module) => nameOf(module[variable])).filter(Boolean));
+    return names.size === 1 ? [...names][0] : undefined;
+  };
+}
+
 function tablesOf(exported, casing) {
   const names = new CasingCache(casing || undefined);
   const tables = new Map();
@@ -117,7 +134,12 @@ function tablesOf(exported, casing) {
 
 /** The variable that a call is assigned to, where its statement begins, and whether that is exported. */
 function declarationOf(call, file) {
-  const declaration = call.parent;
+  let value = call;
+  // pgTable(…).enableRLS() is a table too.
+  while (ts.isPropertyAccessExpression(value.parent) && ts.isCallExpression(value.parent.parent) && value.parent.parent.expression === value.parent) {
+    value = value.parent.parent;
+  }
+  const declaration = value.parent;
   if (!ts.isVariableDeclaration(declaration)) return { variable: "", statement: null, statement_end: null, exported: false };
   const statement = declaration.parent.parent;
   const exported = ts.canHaveModifiers(statement) && (ts.getModifiers(statement) ?? []).some((one) => one.kind === ts.SyntaxKind.ExportKeyword);
@@ -175,6 +197,16 @@ function extrasOf(call, file) {
   return { start: body.getStart(file), parameter, named, entries };
 }
 
+/** The object of a table's columns: written out, or returned by a callback, `(t) => ({ … })`; undefined for another form. */
+function columnsIn(argument) {
+  if (ts.isObjectLiteralExpression(argument)) return argument;
+  if (!ts.isArrowFunction(argument) && !ts.isFunctionExpression(argument)) return undefined;
+  const last = ts.isBlock(argument.body) ? argument.body.statements.at(-1) : undefined;
+  let body = last && ts.isReturnStatement(last) ? last.expression : argument.body;
+  while (body && ts.isParenthesizedExpression(body)) body = body.expression;
+  return body && ts.isObjectLiteralExpression(body) ? body : undefined;
+}
+
 /** `text("a")` and the calls behind it, where a column is such a chain. */
 function chainOf(value) {
   const links = [];
@@ -200,48 +232,61 @@ function inCharacters(found, text) {
 }
 
 /** Every `…Table("name", { … })` and `…Enum("name", [ … ])` in the sources, with offsets into the file. */
-function places(inputs) {
+function places(inputs, tableName) {
   const tables = [];
   const enums = [];
   const schemas = new Map();
+  const creators = new Set();
   for (const path of inputs) {
-    for (const [, variable, name] of readFileSync(path, "utf8").matchAll(/\b(\w+)\s*=\s*pgSchema\(\s*["'`]([^"'`]+)["'`]/g)) schemas.set(variable, name);
+    const text = readFileSync(path, "utf8");
+    for (const [, variable, name] of text.matchAll(/\b(\w+)\s*=\s*pgSchema\(\s*["'`]([^"'`]+)["'`]/g)) schemas.set(variable, name);
+    for (const [, variable] of text.matchAll(/\b(\w+)\s*=\s*pgTableCreator\(/g)) creators.add(variable);
   }
   for (const path of inputs) {
     const text = readFileSync(path, "utf8");
     const file = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
+    const addTable = (node, name, body) => {
+      const callee = node.expression.getText(file);
+      const declaration = declarationOf(node, file);
+      // What a creator makes of a name only the table itself knows.
+      const written = /table$/i.test(callee) && !creators.has(callee) ? qualified(schemas.get(callee.split(".")[0]), name.text) : undefined;
+      const table = tableName(path, declaration.variable) ?? written;
+      const columns = table && columnsIn(body);
+      if (!columns) return;
+      tables.push(inCharacters({
+        path,
+        table,
+        ...declaration,
+        body_start: body.getStart(file),
+        body_end: body.getEnd(),
+        extras: extrasOf(node, file),
+        columns: columns.properties.filter(ts.isPropertyAssignment).map((property) => ({
+          property: property.name.text ?? property.name.getText(file),
+          start: property.getStart(file),
+          end: property.getEnd(),
+          ...chainOf(property.initializer),
+        })),
+      }, text));
+    };
+    const addEnum = (node, name, body) => {
+      const literal = ts.isArrayLiteralExpression(body);
+      enums.push(inCharacters({
+        path,
+        enum: qualified(schemas.get(node.expression.getText(file).split(".")[0]), name.text),
+        ...declarationOf(node, file),
+        name_start: name.getStart(file),
+        name_end: name.getEnd(),
+        // Values that stand elsewhere, `pgEnum("role", ROLES)`, are left to people.
+        start: literal ? body.getStart(file) : null,
+        end: literal ? body.getEnd() : null,
+      }, text));
+    };
     const visit = (node) => {
       if (ts.isCallExpression(node)) {
         const [name, body] = node.arguments;
-        const callee = node.expression.getText(file);
-        if (name && ts.isStringLiteralLike(name) && body && ts.isObjectLiteralExpression(body) && /table$/i.test(callee)) {
-          tables.push(inCharacters({
-            path,
-            table: qualified(schemas.get(callee.split(".")[0]), name.text),
-            ...declarationOf(node, file),
-            body_start: body.getStart(file),
-            body_end: body.getEnd(),
-            extras: extrasOf(node, file),
-            columns: body.properties.filter(ts.isPropertyAssignment).map((property) => ({
-              property: property.name.text ?? property.name.getText(file),
-              start: property.getStart(file),
-              end: property.getEnd(),
-              ...chainOf(property.initializer),
-            })),
-          }, text));
-        }
-        if (name && ts.isStringLiteralLike(name) && body && ts.isArrayLiteralExpression(body) && /enum$/i.test(callee)) {
-          const named = qualified(schemas.get(callee.split(".")[0]), name.text);
-          enums.push(inCharacters({
-            path,
-            enum: named,
-            ...declarationOf(node, file),
-            name_start: name.getStart(file),
-            name_end: name.getEnd(),
-            values: body.elements.filter(ts.isStringLiteralLike).map((one) => one.text),
-            start: body.getStart(file),
-            end: body.getEnd(),
-          }, text));
+        if (name && ts.isStringLiteralLike(name) && body) {
+          if (/enum$/i.test(node.expression.getText(file))) addEnum(node, name, body);
+          else addTable(node, name, body);
         }
       }
       ts.forEachChild(node, visit);
@@ -258,7 +303,7 @@ async function read({ drizzle, casing }) {
   const declaring = all.filter((file) => readFileSync(file, "utf8").includes("drizzle-orm/pg-core"));
   const files = declaring.length > 0 ? declaring : all;
   const root = dirname(files[0]);
-  const { exported: loaded, missing, inputs } = await load(files, root);
+  const { exported: loaded, byFile, missing, inputs } = await load(files, root);
   const exported = withParts(loaded);
   const tables = tablesOf(exported, casing);
   if (tables.length === 0) throw new Error("Drizzle sees no exported pgTable in the files");
@@ -269,7 +314,7 @@ async function read({ drizzle, casing }) {
   if (!sql.some((statement) => statement.includes("CREATE TABLE"))) throw new Error("drizzle-kit gave no SQL");
   // Roles, policies and views are not compared, and the throwaway database has not the roles that they name.
   const compared = sql.filter((statement) => !/^(CREATE|ALTER|DROP) (ROLE|POLICY|(MATERIALIZED )?VIEW)\b/.test(statement));
-  return { sql: compared.join("\n"), files: inputs, missing_packages: missing, tables, source: places(inputs) };
+  return { sql: compared.join("\n"), files: inputs, missing_packages: missing, tables, source: places(inputs, tableNames(byFile)) };
 }
 
 await answer(read);

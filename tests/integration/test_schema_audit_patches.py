@@ -364,3 +364,56 @@ def test_what_is_declared_anew_is_found_by_every_file_that_needs_it(tmp_path: Pa
     assert '+export const classTable = pgTable("Class", {' in other
     assert '+  parentId: integer("parentId").notNull().references(() => classTable.id, { onDelete: "cascade" }),' in other
     assert any("type AnyPgColumn" in line for line in other)
+
+
+FORMS = """\
+import { integer as int, pgEnum, pgTable, pgTableCreator } from "drizzle-orm/pg-core";
+const ROLES = ["A"] as const;
+export const role = pgEnum("Role", ROLES);
+export const one = pgTable("one", (t) => ({
+  a: t.integer("a"),
+})).enableRLS();
+const make = pgTableCreator((name) => `app_${name}`);
+export const two = make("two", { a: int("a") });
+export const createTable = pgTableCreator((name) => `app_${name}`);
+export const three = createTable("three", (t) => {
+  return { a: t.integer("a") };
+}, (t) => []);
+"""
+
+
+def test_tables_of_callbacks_and_of_creators_are_mended_in_their_place(tmp_path: Path) -> None:
+    """A creator's table has the name that the database knows, not the one that the file gives the creator."""
+    (tmp_path / "schema.ts").write_text(FORMS)
+    (tmp_path / "schema.prisma").write_text(PRISMA)
+    application = Application(prisma=tmp_path / "schema.prisma", drizzle=tmp_path / "schema.ts")
+    declared = Declarations.from_mapping(read_application(application, ROOT / "files" / "orm", ROOT / "build" / "orm"))
+    assert declared.drizzle
+    assert declared.prisma
+    role = Column("b", '"Role"', nullable=False, enum="Role")
+    columns = {"a": Column("a", "integer", nullable=False), "b": role}
+    tables = {name: Table(name, columns, indexes=(ONLY_A,)) for name in ("one", "app_two", "app_three")}
+    truth = Schema(tables, {"Role": ("A", "B")})
+    source = DrizzleSource(declared.drizzle, declared.prisma, truth, Schema({}, {"Role": ("A",)}))
+    assert [source.place(name, "a").rpartition(":")[2] for name in tables] == ["5", "8", "11"]
+    facts = [
+        Difference(Side.PRISMA, Side.DRIZZLE, kind, name, column, expected, NOTHING)
+        for name in tables
+        for kind, column, expected in (
+            (Kind.NULLABILITY, "a", "not null"),
+            (Kind.MISSING_COLUMN, "b", "Role"),
+            (Kind.INDEX, "a", ONLY_A.describe()),
+        )
+    ]
+    text = patch(source, [edit for fact in facts for edit in edits_for(source, truth, fact)])
+    assert [line[1:] for line in text.splitlines() if line.startswith("+")][2:] == [
+        '  b: role("b").notNull(),',
+        '  a: t.integer("a").notNull(),',
+        '}), (table) => [index("x").on(table.a)]).enableRLS();',
+        'export const two = make("two", { b: role("b").notNull(), a: int("a").notNull() }, (table) => [index("x").on(table.a)]);',
+        '  return { b: role("b").notNull(), a: t.integer("a").notNull() };',
+        '}, (t) => [index("x").on(t.a)]);',
+    ]
+    # Values that stand elsewhere, or a table in a form of its own, are left to people and not declared a second time.
+    assert edits_for(source, truth, Difference(Side.PRISMA, Side.DRIZZLE, Kind.ENUM, "", "Role", "A, B", "A")) == []
+    assert not source.undeclared('one.a; role("b")')

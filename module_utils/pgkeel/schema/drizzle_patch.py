@@ -149,4 +149,6 @@ def _enum_values(source: DrizzleSource, schema: Schema, enum: str) -> list[Edit]
         return []
     if enum not in schema.enums:
         return _without_statement(source, found)
+    if found["start"] is None:
+        return []
     return [Edit(found["path"], found["start"], found["end"], values_code(schema.enums[enum]))]

@@ -45,11 +45,13 @@ class DrizzleSource:
         self.new_tables: dict[str, str] = {}
         if truth:
             taken = {name for text in self.texts.values() for name in declared_names(text)}
-            for enum in sorted(set(truth.enums) - set(self.enums) - set(self.renamed)):
+            # What the files have in a form that the reader cannot place is not declared a second time.
+            here = {*self.enums, *self.renamed, *(loaded.enums if loaded else ())}
+            for enum in sorted(set(truth.enums) - here):
                 if "." not in enum:
                     self.new_enums[enum] = variable_for(enum, "Enum", taken)
                     taken.add(self.new_enums[enum])
-            for table in sorted(set(truth.tables) - set(self.tables)):
+            for table in sorted(set(truth.tables) - set(self.tables) - set(drizzle.tables)):
                 if "." not in table:
                     self.new_tables[table] = variable_for(table, "Table", taken)
                     taken.add(self.new_tables[table])
