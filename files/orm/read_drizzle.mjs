@@ -6,7 +6,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { build } from "esbuild";
 import { getTableColumns, is } from "drizzle-orm";
 import { CasingCache } from "drizzle-orm/casing";
-import { PgTable, getTableConfig, isPgEnum, isPgSchema, pgSchema } from "drizzle-orm/pg-core";
+import { PgMaterializedView, PgTable, PgView, getMaterializedViewConfig, getTableConfig, getViewConfig, isPgEnum, isPgSchema, pgSchema } from "drizzle-orm/pg-core";
 import ts from "typescript";
 import { answer, filesUnder, isTypeScript } from "./sources.mjs";
 
@@ -130,6 +130,14 @@ function tablesOf(exported, casing) {
     })));
   }
   return [...tables].map(([table, columns]) => ({ table, columns }));
+}
+
+/** Views are not compared, but Kysely's types speak of them as of tables. */
+function viewsOf(exported) {
+  const configs = exported.flatMap((value) =>
+    is(value, PgView) ? [getViewConfig(value)] : is(value, PgMaterializedView) ? [getMaterializedViewConfig(value)] : [],
+  );
+  return [...new Set(configs.map(({ name, schema }) => qualified(schema, name)))];
 }
 
 /** The variable that a call is assigned to, where its statement begins, and whether that is exported. */
@@ -314,7 +322,7 @@ async function read({ drizzle, casing }) {
   if (!sql.some((statement) => statement.includes("CREATE TABLE"))) throw new Error("drizzle-kit gave no SQL");
   // Roles, policies and views are not compared, and the throwaway database has not the roles that they name.
   const compared = sql.filter((statement) => !/^(CREATE|ALTER|DROP) (ROLE|POLICY|(MATERIALIZED )?VIEW)\b/.test(statement));
-  return { sql: compared.join("\n"), files: inputs, missing_packages: missing, tables, source: places(inputs, tableNames(byFile)) };
+  return { sql: compared.join("\n"), files: inputs, missing_packages: missing, tables, views: viewsOf(loaded), source: places(inputs, tableNames(byFile)) };
 }
 
 await answer(read);

@@ -132,6 +132,7 @@ def test_roles_and_policies_do_not_stand_in_the_way(tmp_path: Path) -> None:
     found = read(drizzle=written(tmp_path / "schema.ts", text))["drizzle"]
     assert 'CREATE TABLE "a"' in found["sql"]
     assert not any(word in found["sql"] for word in ("CREATE ROLE", "CREATE POLICY", "CREATE VIEW"))
+    assert found["views"] == ["v"]
 
 
 def test_a_default_of_drizzle_that_is_a_bigint_is_read(tmp_path: Path) -> None:

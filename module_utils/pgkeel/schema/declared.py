@@ -33,6 +33,8 @@ class DeclaredTables:
     source: Mapping[str, Any] = field(default_factory=dict)
     """Where things stand in the files (Drizzle only)."""
     notes: tuple[str, ...] = ()
+    views: frozenset[str] = frozenset()
+    """Names of views, which are not compared (Drizzle only)."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,13 @@ def _drizzle(given: Mapping[str, Any]) -> DeclaredTables:
     }
     missing = given.get("missing_packages") or []
     notes = (f"Not installed, and not needed to read the schema: {', '.join(missing)}.",) if missing else ()
-    return DeclaredTables(sql=str(given["sql"]), tables=tables, source=given.get("source") or {}, notes=notes)
+    return DeclaredTables(
+        sql=str(given["sql"]),
+        tables=tables,
+        source=given.get("source") or {},
+        notes=notes,
+        views=frozenset(given.get("views") or ()),
+    )
 
 
 def _kysely(given: Mapping[str, Any]) -> DeclaredTypes:

@@ -195,6 +195,8 @@ def _types_pair(known: Known, declared: Declarations, truth: Side, name: str) ->
         views = {one.name for one in known.objects if one.kind in _VIEWS}
         if kysely.generated and Side.PRISMA in known.schemas:
             views |= set(kysely.generated.tables) - set(prisma.tables)
+        if truth is Side.DRIZZLE and declared.drizzle:
+            views |= declared.drizzle.views
         known_types = replace(types, tables={table: columns for table, columns in types.tables.items() if table not in views})
         found = compare_types(truth, types_of(_as_types_name_it(known, kysely, truth), types), known_types)
         typed = kysely.generated is not None

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from pgkeel.postgres.connect import Login
 from pgkeel.schema.camel_case import camel_case
-from pgkeel.schema.declared import Declarations, DeclaredTypes
+from pgkeel.schema.declared import Declarations, DeclaredTables, DeclaredTypes
 from pgkeel.schema.difference import Kind, Side
 from pgkeel.schema.model import Column, Schema, Table, TypedColumn, TypedSchema
 from pgkeel.schema.objects import DatabaseObject
@@ -90,6 +90,11 @@ def test_a_view_that_the_types_have_is_no_table_too_many():
     known = Known(schemas={Side.DRIZZLE: a_schema()}, types=types)
     alone = _pair(known, Declarations(kysely=DeclaredTypes(types=types)), Side.DRIZZLE, Side.KYSELY)
     assert [one.kind for one in alone.differences] == [Kind.EXTRA_TABLE]
+    # Drizzle's own views are as good; the live database must have what the types speak of.
+    declared = Declarations(drizzle=DeclaredTables(views=frozenset({"v"})), kysely=DeclaredTypes(types=types))
+    assert _pair(known, declared, Side.DRIZZLE, Side.KYSELY).differences == ()
+    known = Known(schemas={Side.LIVE: a_schema()}, types=types)
+    assert [one.kind for one in _pair(known, declared, Side.LIVE, Side.KYSELY).differences] == [Kind.EXTRA_TABLE]
 
 
 def test_types_in_camel_case_are_compared_and_counted_under_their_own_names():
