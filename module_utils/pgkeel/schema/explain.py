@@ -12,7 +12,7 @@ from .drizzle_place import column_as_it_should_be
 from .drizzle_source import DrizzleSource
 from .drizzle_task import Task
 from .index_migration import prisma_line
-from .model import Index, Schema, TypedSchema
+from .model import Index, Schema, TypedColumn, TypedSchema
 from .unmigrated import Inventory
 
 _REGENERATE = "Run npx prisma generate and commit the types that prisma-kysely writes"
@@ -264,6 +264,9 @@ def _kysely_fix(one: Difference, sources: Sources) -> str:
     expected = (sources.generated.tables.get(one.table, {}) if sources.generated else {}).get(one.column)
     actual = (sources.types.tables.get(one.table, {}) if sources.types else {}).get(one.column)
     place = f" {actual.place}:" if actual else ""
+    if sources.generated is None:
+        # Without Prisma's schema, or where its generator fails, running it again would be no cure.
+        return _kysely_fix_by_hand(one, actual)
     if one.kind is Kind.GENERATED and expected and expected.generated and one.expected == "not Generated":
         return (
             f"{place.strip()} prisma-kysely takes for a default of the database what Prisma's client fills in: give {one.column} "
@@ -277,6 +280,16 @@ def _kysely_fix(one: Difference, sources: Sources) -> str:
     if actual:
         return f"{_REGENERATE};{place} {actual.line} goes"
     return _REGENERATE
+
+
+def _kysely_fix_by_hand(one: Difference, actual: TypedColumn | None) -> str:
+    where = f"{actual.place}: " if actual else ""
+    thing = ".".join(part for part in (one.table, one.column) if part)
+    if one.expected == NOTHING:
+        return f"{where}take {actual.line if actual else thing} out of Kysely's types: the database does not have it"
+    if one.actual == NOTHING:
+        return f"Add {thing} ({one.expected}) to Kysely's types"
+    return f"{where}make {actual.line if actual else thing} {one.expected} instead of {one.actual}"
 
 
 def _live_fix(one: Difference, sources: Sources) -> str:

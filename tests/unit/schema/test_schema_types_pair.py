@@ -7,6 +7,7 @@ from pgkeel.postgres.connect import Login
 from pgkeel.schema.camel_case import camel_case
 from pgkeel.schema.declared import Declarations, DeclaredTables, DeclaredTypes
 from pgkeel.schema.difference import Kind, Side
+from pgkeel.schema.explain import Sources, explain
 from pgkeel.schema.model import Column, Schema, Table, TypedColumn, TypedSchema
 from pgkeel.schema.objects import DatabaseObject
 from pgkeel.schema.run import TYPES_UNKNOWN, Verdict, _compared, _overall, _pair, run
@@ -26,7 +27,10 @@ def a_schema(**columns):
 
 def some_types(values=("A", "B"), **columns):
     """The same as Kysely's types."""
-    made = {name: TypedColumn(name, kind, False, False) for name, kind in {"id": "string", **columns}.items()}
+    made = {
+        name: TypedColumn(name, kind, False, False, f"{name}: {kind}", "types.ts:1")
+        for name, kind in {"id": "string", **columns}.items()
+    }
     return TypedSchema({"t": made}, {"Role": values})
 
 
@@ -76,6 +80,19 @@ def test_columns_of_a_renamed_enum_that_differs_are_not_sound():
     pair = _pair(known, declared, Side.PRISMA, Side.KYSELY)
     assert [(one.kind, one.column) for one in pair.differences] == [(Kind.ENUM, "Role")]
     assert type_safety_percent([_compared(known, declared, pair)]) == 50
+
+
+def test_without_a_generator_nobody_is_told_to_run_it():
+    types = some_types(extra="string")
+    known = Known(schemas={Side.LIVE: a_schema(lacking="text")}, types=types)
+    pair = _pair(known, Declarations(kysely=DeclaredTypes(types=types)), Side.LIVE, Side.KYSELY)
+    fixes = {one.column: one.fix for one in explain(pair.differences, Sources(types=types))}
+    assert fixes == {
+        "extra": "types.ts:1: take extra: string out of Kysely's types: the database does not have it",
+        "lacking": "Add t.lacking (a column) to Kysely's types",
+    }
+    generated = explain(pair.differences, Sources(types=types, generated=types))
+    assert all("prisma generate" in one.fix for one in generated)
 
 
 def test_a_view_that_the_types_have_is_no_table_too_many():
