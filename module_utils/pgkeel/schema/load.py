@@ -22,6 +22,7 @@ from .declared import ClientColumn, DeclaredTables
 from .difference import Side
 from .model import Column, Schema
 from .objects import DatabaseObject, read_objects
+from .unread import Refusal, Unread, apart, as_written, smaller
 
 # The SQL is an application's: it runs as a role that may do nothing outside its own database.
 AUTHOR = "pgkeel_author"
@@ -51,8 +52,8 @@ _QUOTED_TYPE = re.compile(r'^(?P<column>\t"[^"]+" )"(?P<type>[A-Za-z][\w. ]*(?:\
 _NOT_SUPPORTED = "0A000"
 _DEFAULT_OF_COLUMN = re.compile(r'^\s*"(?P<column>[^"]+)" (?:(?!DEFAULT ).)*(?P<default> DEFAULT .*?),?$')
 _CREATE_TABLE = re.compile(r'^CREATE TABLE (?:"(?P<schema>[^"]+)"\.)?"(?P<table>[^"]+)" \($', re.MULTILINE)
-# Codes of a foreign key that does not fit: datatype_mismatch, invalid_foreign_key, undefined_table, undefined_column.
-_UNFIT = {"42804", "42830", "42P01", "42703"}
+# Codes of a foreign key that does not fit: datatype_mismatch, invalid_foreign_key, and undefined_table, _column and _schema.
+_UNFIT = {"42804", "42830", "42P01", "42703", "3F000"}
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class Loaded:
     """With what was added after it had been read."""
     computed: frozenset[tuple[str, str]] = frozenset()
     """Tables and columns whose default cannot be one: the database computes them."""
+    unread: tuple[Unread, ...] = ()
+    """What this server cannot load."""
 
 
 @dataclass(frozen=True)
@@ -160,10 +163,13 @@ def _create_extensions(session: psycopg.Connection[TupleRow]) -> None:
 def _load(ground: ProvingGround, name: str, scripts: Sequence[str], additions: Sequence[str]) -> Loaded:
     rejected: list[Rejected] = []
     computed: set[tuple[str, str]] = set()
+    unread: list[Unread] = []
+    tools = [side.value for side in (Side.PRISMA, Side.DRIZZLE)]
     login = replace(ground.login(name), user=AUTHOR)
     with connect(login) as session:
         session.execute(sql.SQL("SET statement_timeout = {}").format(sql.Literal(STATEMENT_TIMEOUT)))
-        pending = list(scripts)
+        # Migrations are a person's SQL, and run as they are.
+        pending = [piece for script in scripts for piece in apart(script)] if name in tools else list(scripts)
         while pending:
             script = pending.pop(0)
             try:
@@ -174,6 +180,11 @@ def _load(ground: ProvingGround, name: str, scripts: Sequence[str], additions: S
                 if shorter:
                     pending.insert(0, shorter[0])
                     computed.add(shorter[1])
+                    continue
+                cut = smaller(script, _refusal(error)) if name in tools else None
+                if cut:
+                    pending[:0] = [cut[0]] if cut[0] else []
+                    unread += [cut[1]] if cut[1] else []
                     continue
                 key = _FOREIGN_KEY.match(script)
                 if key is None or error.sqlstate not in _UNFIT:
@@ -186,7 +197,12 @@ def _load(ground: ProvingGround, name: str, scripts: Sequence[str], additions: S
             with suppress(psycopg.Error):
                 session.execute(addition.encode())
         extended = read_schema(session) if additions else read
-        return Loaded(read, "", tuple(rejected), objects, extended, frozenset(computed))
+        read, extended = as_written(read, unread), as_written(extended, unread)
+        return Loaded(read, "", tuple(rejected), objects, extended, frozenset(computed), tuple(unread))
+
+
+def _refusal(error: psycopg.Error) -> Refusal:
+    return Refusal(error.sqlstate or "", error.diag.message_primary or str(error), int(error.diag.statement_position or 0))
 
 
 def _reason(error: psycopg.Error) -> str:

@@ -23,6 +23,7 @@ from .model import Schema, TypedSchema
 from .safety import Compared, type_safety_percent
 from .sides import Known, Request, read
 from .unmigrated import Inventory, Seen, inventory
+from .unread import blind, visible
 
 _VIEWS = {"view", "materialized view", "foreign table"}
 # What a database says of Kysely's types by itself (`types_of`).
@@ -119,7 +120,7 @@ def run(request: Request) -> Result:
     ]
     truth = known.schemas.get(Side.PRISMA)
     compared = [_compared(known, declared, pair) for pair in pairs if pair.name in told]
-    blind = not all(pair.compared and pair.typed for pair in pairs if pair.name in told)
+    whole = all(pair.compared and pair.typed for pair in pairs if pair.name in told)
     facts = Facts(
         differences={pair.name: None if pair.verdict is Verdict.COULD_NOT_VERIFY else pair.differences for pair in pairs},
         reasons={pair.name: " ".join(pair.unverified) for pair in pairs},
@@ -139,7 +140,7 @@ def run(request: Request) -> Result:
         notes.append(f"Not compared, in schemas that no ORM manages: {', '.join(known.elsewhere)}.")
     return Result(
         verdict=_overall([pair for pair in pairs if pair.name in told]),
-        type_safety_percent=None if blind else type_safety_percent(compared),
+        type_safety_percent=type_safety_percent(compared) if whole else None,
         pairs=tuple(pairs),
         findings=tuple(sorted(findings, key=lambda one: (one.priority, one.pair, one.table, one.column, one.kind))),
         checklist=tuple(checklist(facts)),
@@ -180,8 +181,11 @@ def _pair(known: Known, declared: Declarations, truth: Side, other: Side) -> Pai
         return _types_pair(known, declared, truth, name)
     rejected = known.loaded[other].rejected if other in known.loaded else ()
     sides = Comparison(truth, other, known.schemas[truth], known.schemas[other], rejected)
-    differences = compare(sides)
-    return _judged(name, differences, unexplained(sides, differences))
+    unread = {side: known.loaded[side].unread for side in (truth, other) if side in known.loaded}
+    differences = visible(compare(sides), [one for its in unread.values() for one in its])
+    told = [f"Of {side.value.title()}, {one.describe()}" for side, its in unread.items() for one in its]
+    unverified = [*unexplained(sides, differences), *told]
+    return _judged(name, differences, unverified, blind(one for its in unread.values() for one in its))
 
 
 def _types_pair(known: Known, declared: Declarations, truth: Side, name: str) -> Pair:
@@ -281,12 +285,13 @@ def _unowned(known: Known) -> list[Difference] | None:
     live = known.schemas.get(Side.LIVE)
     if live is None:
         return None
-    made = known.migrated.schema if known.migrated and not known.migrated.problem else known.schemas.get(Side.PRISMA)
-    if made is None or (known.migrated and known.migrated.problem):
+    loaded = known.migrated or known.loaded.get(Side.PRISMA)
+    made = loaded.schema if known.migrated and loaded else known.schemas.get(Side.PRISMA)
+    if made is None or loaded is None or loaded.problem:
         return None
     without = {name: table for name, table in made.tables.items() if name not in BOOKKEEPING}
     found = compare(Comparison(Side.PRISMA, Side.LIVE, Schema(without, made.enums), live))
-    return [one for one in found if one.expected == NOTHING]
+    return [one for one in visible(found, loaded.unread) if one.expected == NOTHING]
 
 
 def _inventory(known: Known, request: Request, unowned: Sequence[Difference] | None) -> Inventory | None:
