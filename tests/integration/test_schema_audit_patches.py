@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from pgkeel.schema.drizzle_edit import Edit
 from pgkeel.schema.drizzle_patch import mend, patch
 from pgkeel.schema.drizzle_source import DrizzleSource
 from pgkeel.schema.drizzle_task import Task
+from pgkeel.schema.explain import Sources, explain
 from pgkeel.schema.model import Column, ForeignKey, Index, IndexKey, Schema, Table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,6 +51,8 @@ export const named = pgTable("named", { a: integer("a").primaryKey(), b: integer
 export const placed = other.table("placed", { a: integer("a").notNull(), b: integer("b").notNull() });
 
 export const odd = pgTable("odd", { a: integer("a").notNull(), b: integer("b").notNull() }, indexesOf);
+
+export const spoken = pgTable("spoken", { a: integer("a").unique() });
 
 function indexesOf() {
   return [];
@@ -171,6 +175,28 @@ def test_one_that_differs_is_replaced_and_one_too_many_goes(source: DrizzleSourc
     assert change(source, table, Kind.INDEX, ("a", NOTHING, "btree (a)")) == (['    index("by_a").on(self.a),'], [])
     gone, new = change(source, replace(table, name="named"), Kind.UNIQUE, ("b", NOTHING, "unique btree (b)"))
     assert (gone, new) == (['  byB: uniqueIndex("named_b").on(t.b),'], [])
+
+
+def test_what_is_said_of_a_key_is_what_the_patch_does(source: DrizzleSource) -> None:
+    """A plain index in the place of a unique one goes; a unique column that shall be a plain index becomes one."""
+    unique = replace(ONLY_A, unique=True)
+    tables = {
+        "listed": Table("listed", COLUMNS, indexes=(unique,)),
+        "spoken": Table("spoken", COLUMNS, indexes=(ONLY_A,)),
+    }
+    facts = [
+        Difference(Side.PRISMA, Side.DRIZZLE, Kind.UNIQUE, "listed", "a", unique.describe(), ONLY_A.describe()),
+        Difference(Side.PRISMA, Side.DRIZZLE, Kind.UNIQUE, "spoken", "a", ONLY_A.describe(), unique.describe()),
+    ]
+    place = source.place("spoken", "a")
+    said = explain(facts, Sources(truth=Schema(tables), drizzle=source))
+    assert [one.fix.split(": ", 1)[1] for one in said] == [
+        'replace index("by_a").on(self.a) with uniqueIndex("x").on(self.a)',
+        f'replace a: integer("a").unique() with a: integer("a").notNull(); {place}: write index("x").on(table.a)',
+    ]
+    for one in said:
+        for words in re.findall(r"(?:with|write) ([^;]+)", one.fix):
+            assert words in one.patch
 
 
 def test_primary_keys_of_several_columns(source: DrizzleSource) -> None:

@@ -41,9 +41,16 @@ def unique_edits(source: DrizzleSource, task: Task, difference: Difference) -> l
     """Behind the column where it is one of a single column, unless the table already has an index in its place."""
     table, column = difference.table, difference.column
     single = "," not in column and source.property_at(table, column) is not None
-    if single and (difference.actual == NOTHING or ".unique(" in source.written(table, column)):
-        return column_anew(source, task, table, column)
-    return index_edits(source, task.schema, difference)
+    if not single or (difference.actual != NOTHING and ".unique(" not in source.written(table, column)):
+        return index_edits(source, task.schema, difference)
+    edits = column_anew(source, task, table, column)
+    index = next((one for one in task.schema.tables[table].indexes if one.describe() == difference.expected), None)
+    if index is None or (index.unique and not index.predicate and not index.nulls_not_distinct):
+        return edits
+    # An index that the column cannot say, in the place of what it says.
+    code = index_code(index, table, source.names, parameter_of(source, table))
+    more = put_entry(source, table, None, code) if code else []
+    return [*edits, *more] if more else []
 
 
 def foreign_key_edits(source: DrizzleSource, task: Task, difference: Difference) -> list[Edit]:

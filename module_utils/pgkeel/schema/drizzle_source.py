@@ -82,6 +82,14 @@ class DrizzleSource:
         found, here = self.tables.get(table), self.property_at(table, column)
         return self.texts[found["path"]][here["start"] : here["end"]] if found and here else ""
 
+    def describe(self, edit: Edit) -> str:
+        """An edit in words, with its place."""
+        text = self.texts[edit.path]
+        old = text[edit.start : edit.end].strip().strip(",").strip()
+        new = edit.text.strip().rstrip(",")
+        what = f"replace {old} with {new}" if old and new else f"write {new}" if new else f"remove {old}"
+        return f"{edit.path}:{text.count(chr(10), 0, edit.start) + 1}: {what}"
+
     def property_at(self, table: str, column: str) -> Mapping[str, Any] | None:
         """Where a column stands; None when it is not written out in the files."""
         found = self.tables.get(table)

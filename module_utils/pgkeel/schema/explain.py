@@ -208,7 +208,10 @@ def _drizzle_fix(  # noqa: PLR0911 - one return a kind
     place = source.place(one.table, one.column) or source.place(one.table)
     where = f"{place}: " if place else ""
     written = source.written(one.table, one.column)
-    code = column_as_it_should_be(source, Task.of(truth, [one]), one.table, one.column)
+    task = Task.of(truth, [one])
+    code = column_as_it_should_be(source, task, one.table, one.column)
+    # What the patch does, where it does something: a key can stand behind its column or in the table.
+    edits = mend(source, task, one)
     match one.kind:
         case Kind.MISSING_TABLE if source.unexported(one.table):
             return f"{where}export the table {one.table}: what is not exported does not exist for Drizzle's tools"
@@ -224,13 +227,15 @@ def _drizzle_fix(  # noqa: PLR0911 - one return a kind
         case Kind.EXTRA_COLUMN:
             twin = _renamed_to(one, everything)
             return f"{where}rename {one.column} to {twin}" if twin else f"{where}remove {written or one.column}"
+        case Kind.INDEX | Kind.UNIQUE | Kind.FOREIGN_KEY | Kind.PRIMARY_KEY if edits:
+            return "; ".join(source.describe(edit) for edit in edits)
         case Kind.INDEX | Kind.UNIQUE if code is None or one.kind is Kind.INDEX or not written:
             index = next((found for found in truth.tables[one.table].indexes if ",".join(found.columns) == one.column), None)
             if one.expected == NOTHING or index is None:
                 return f"{where}remove {one.actual}"
             code = index_code(index, one.table, source.names)
             return f"{where}write {code.text}" if code else f"{where}Drizzle cannot express {one.expected}"
-        case _ if code and written:
+        case _ if code and written and not written.endswith(f": {code.text}"):
             return f"{where}replace {written} with {property_key(written.split(':')[0].strip())}: {code.text}"
         case _:
             return f"{where}make it {one.expected} instead of {one.actual}"
