@@ -100,6 +100,41 @@ function selectedOf(checker, type) {
   });
 }
 
+/** Whether a name is of a package that is not installed: imported, and nothing is behind it. */
+function isAbsent(checker, name) {
+  const symbol = checker.getSymbolAtLocation(name);
+  if (!symbol || !(symbol.flags & ts.SymbolFlags.Alias)) return false;
+  return !checker.getAliasedSymbol(symbol).declarations;
+}
+
+/** Whether a type, or an alias of it, is written with such a name; the compiler takes that for `any`. */
+function usesAbsent(checker, node, seen = new Set()) {
+  // The properties of an object are judged one by one.
+  if (seen.has(node) || ts.isTypeLiteralNode(node)) return false;
+  seen.add(node);
+  const name = ts.isTypeReferenceNode(node) ? node.typeName : ts.isExpressionWithTypeArguments(node) ? node.expression : null;
+  if (name) {
+    if (isAbsent(checker, ts.isIdentifier(name) ? name : name.left ?? name)) return true;
+    const symbol = checker.getSymbolAtLocation(name);
+    const found = symbol && symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
+    for (const declaration of found?.declarations ?? []) {
+      const own = !declaration.getSourceFile().isDeclarationFile;
+      if (own && ts.isTypeAliasDeclaration(declaration) && usesAbsent(checker, declaration.type, seen)) return true;
+      if (own && ts.isInterfaceDeclaration(declaration) && inheritsAbsent(checker, declaration, seen)) return true;
+    }
+  }
+  return Boolean(ts.forEachChild(node, (child) => usesAbsent(checker, child, seen) || undefined));
+}
+
+const inheritsAbsent = (checker, declaration, seen = new Set()) =>
+  (declaration.heritageClauses ?? []).some((clause) => clause.types.some((one) => usesAbsent(checker, one, seen)));
+
+/** The text of a column's type without null and without Generated, which are compared by themselves. */
+function bareText(node) {
+  const text = (ts.isUnionTypeNode(node) ? node.types.filter((one) => one.getText() !== "null").map((one) => one.getText()) : [node.getText()]).join(" | ");
+  return /^Generated<(.*)>$/s.exec(text)?.[1].replace(/\s*\|\s*null\b/g, "") ?? text;
+}
+
 /** A column: the type a select gives without null, whether null is among it, and whether an insert may leave it out. */
 function columnOf(checker, symbol) {
   const whole = checker.getTypeOfSymbol(symbol);
@@ -112,23 +147,19 @@ function columnOf(checker, symbol) {
   });
   const nothing = ts.TypeFlags.Null | ts.TypeFlags.Undefined;
   const values = selected.filter((one) => !(one.flags & nothing));
-  // `unknown` swallows null: only the text still says it.
-  const swallowed = values.some((one) => one.flags & ts.TypeFlags.Unknown) && /\bnull\b/.test(symbol.valueDeclaration?.type?.getText() ?? "");
+  const node = symbol.valueDeclaration?.type;
+  const absentType = Boolean(node) && usesAbsent(checker, node);
+  // `unknown` and what is not installed swallow null: only the text still says it.
+  const swallows = absentType || values.some((one) => one.flags & (ts.TypeFlags.Unknown | ts.TypeFlags.Any));
+  const swallowed = swallows && /\bnull\b/.test(node?.getText() ?? "");
   const nullable = values.length < selected.length || swallowed || Boolean(symbol.flags & ts.SymbolFlags.Optional);
-  const names = values.map((one) => (one.isStringLiteral() ? JSON.stringify(one.value) : nameOf(checker, one, symbol)));
+  // Its name is all there is to compare.
+  if (absentType) return { type: `unresolved ${bareText(node)}`, nullable, generated: generated || /\bGenerated</.test(node.getText()) };
+  const names = values.map((one) => (one.isStringLiteral() ? JSON.stringify(one.value) : checker.typeToString(one, undefined, ts.TypeFlags.NoTruncation)));
   // The compiler takes boolean apart.
   const unique = new Set(names);
   if (unique.delete("true") && unique.delete("false")) unique.add("boolean");
   return { type: [...unique].sort().join(" | ") || "never", nullable, generated };
-}
-
-function nameOf(checker, type, symbol) {
-  if (type.flags & ts.TypeFlags.Any) {
-    // A type from a package that is not installed: its name is all there is to compare.
-    const node = symbol.valueDeclaration?.type;
-    return node ? `unresolved ${node.getText()}` : "any";
-  }
-  return checker.typeToString(type, undefined, ts.TypeFlags.NoTruncation);
 }
 
 function lineOf(symbol) {
@@ -148,17 +179,27 @@ export function typesOf(files, wantedName) {
   const name = (wantedName ? [wantedName] : NAMES).find((one) => exported.some((symbol) => symbol.name === one));
   if (!name) throw new Error(`No exported type ${wantedName || NAMES.join(" or ")} in ${files[0]}: name it in schema_audit_kysely_type`);
   const database = checker.getDeclaredTypeOfSymbol(exported.find((symbol) => symbol.name === name));
-  const tables = checker.getPropertiesOfType(database).map((table) => {
+  const whole = exported.find((symbol) => symbol.name === name).declarations?.[0];
+  if (whole && (ts.isInterfaceDeclaration(whole) ? inheritsAbsent(checker, whole) : ts.isTypeAliasDeclaration(whole) && usesAbsent(checker, whole.type))) {
+    throw new Error(`The type ${name} is made of one that cannot be resolved: install the application's packages`);
+  }
+  const unresolved = [];
+  const tables = checker.getPropertiesOfType(database).flatMap((table) => {
     const type = checker.getTypeOfSymbol(table);
-    if (type.flags & ts.TypeFlags.Any) throw new Error(`The type of table ${table.name} cannot be resolved`);
-    return {
+    const node = table.valueDeclaration?.type;
+    if (type.flags & ts.TypeFlags.Any || (node && usesAbsent(checker, node))) {
+      unresolved.push(table.name);
+      return [];
+    }
+    return [{
       table: table.name,
       place: lineOf(table),
       columns: checker.getPropertiesOfType(type).map((column) => ({
         column: column.name, ...columnOf(checker, column), place: lineOf(column),
       })),
-    };
+    }];
   });
+  if (tables.length === 0 && unresolved.length > 0) throw new Error(`The type of table ${unresolved.join(", ")} cannot be resolved`);
   if (tables.length === 0) throw new Error(`The type ${name} has no table`);
   const enums = new Map();
   // Those of files that the types import too: prisma-kysely can write enums to a file of their own.
@@ -172,7 +213,7 @@ export function typesOf(files, wantedName) {
     const values = members(checker.getDeclaredTypeOfSymbol(symbol));
     if (values.every((one) => one.isStringLiteral())) enums.set(symbol.name, { values: values.map((one) => one.value), place: lineOf(symbol) });
   }
-  return { tables, enums: [...enums].map(([enumName, found]) => ({ enum: enumName, ...found })) };
+  return { tables, unresolved, enums: [...enums].map(([enumName, found]) => ({ enum: enumName, ...found })) };
 }
 
 // ---- prisma-kysely ---------------------------------------------------------------------------------------------------------

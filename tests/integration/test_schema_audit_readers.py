@@ -61,6 +61,7 @@ def test_a_drizzle_schema_that_says_nothing_is_a_problem(tmp_path: Path, text: s
         ("export type DB = { A: ", "types.ts:1"),
         ("export type Other = { A: { id: string } };", "No exported type"),
         ("export type DB = {};", "no table"),
+        ('import type { A } from "gone"; export type DB = A & { B: { id: string } };', "cannot be resolved"),
         ('import type { A } from "./gone"; export type DB = { A: A };', "cannot be resolved"),
     ],
 )
@@ -180,6 +181,26 @@ def test_enums_and_schemas_of_exported_tables_need_no_export(tmp_path: Path) -> 
     for made in ('CREATE SCHEMA "own"', 'CREATE TYPE "own"."kind"', 'CREATE TYPE "public"."role"'):
         assert made in found
     assert "unused" not in found
+
+
+def test_types_from_packages_that_are_not_installed_are_named_and_what_is_beside_them_is_read(tmp_path: Path) -> None:
+    text = """
+        import type { Generated } from "kysely";
+        import type { Base, Id, Money } from "not-installed";
+        type Cents = Money;
+        type U = { id: Generated<Id>; price: Cents | null; ids: Id[]; plain: string; loose: any };
+        interface V extends Base { id: number }
+        export type DB = { U: U; V: V; W: Base };
+    """
+    found = read(kysely=written(tmp_path / "types.ts", text))["kysely"]
+    assert found["unresolved"] == ["V", "W"]
+    assert {one["column"]: (one["type"], one["nullable"], one["generated"]) for one in found["tables"][0]["columns"]} == {
+        "id": ("unresolved Id", False, True),
+        "price": ("unresolved Cents", True, False),
+        "ids": ("unresolved Id[]", False, False),
+        "plain": ("string", False, False),
+        "loose": ("any", False, False),
+    }
 
 
 def test_enums_are_found_in_the_file_that_the_types_import_them_from(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from .compare import BY_DATABASE
@@ -11,6 +11,7 @@ from .model import Column, Schema, TypedColumn, TypedSchema
 
 # What a type that accepts anything is called: any narrower type is as right (a typed JSON document, say).
 _ANYTHING = {"unknown", "any"}
+_UNRESOLVED = "unresolved "
 
 
 def compare_types(truth: Side, expected: TypedSchema, actual: TypedSchema) -> list[Difference]:
@@ -77,6 +78,49 @@ def filled_by_database(generated: TypedSchema, schema: Schema) -> TypedSchema:
     )
 
 
+def unresolved(expected: TypedSchema, actual: TypedSchema) -> tuple[dict[tuple[str, str], str], list[str]]:
+    """Columns, by table and name, and tables whose types nobody can tell here: what is written there, and the tables' names."""
+    columns = {
+        (table, name): column.type.removeprefix(_UNRESOLVED)
+        for table, its in actual.tables.items()
+        for name, column in its.items()
+        if _untold(expected.tables.get(table, {}).get(name), column)
+    }
+    return columns, list(actual.unresolved)
+
+
+def dropped_by(schema: Schema, generated: TypedSchema) -> list[tuple[str, str]]:
+    """Tables, and columns of the other ones, that Prisma migrates and its generators do not see (Unsupported, @@ignore)."""
+    found = [(table, "") for table in schema.tables if table not in generated.tables]
+    for table, columns in generated.tables.items():
+        if table in schema.tables:
+            found += [(table, column) for column in schema.tables[table].columns if column not in columns]
+    return found
+
+
+def left_out(dropped: Sequence[tuple[str, str]]) -> list[str]:
+    """Of `dropped_by`, in sentences."""
+    return [
+        f"prisma-kysely leaves out {table}{'.' + column if column else ''}: it cannot be compared" for table, column in dropped
+    ]
+
+
+def not_installed(columns: Mapping[tuple[str, str], str], tables: Iterable[str]) -> list[str]:
+    """Of `unresolved`, in sentences."""
+    things = {**{".".join(place): text for place, text in columns.items()}, **dict.fromkeys(tables, "")}
+    return [
+        f"The type of {thing}{f' ({text})' if text else ''} comes from a package that is not installed: it cannot be compared"
+        for thing, text in things.items()
+    ]
+
+
+def _untold(expected: TypedColumn | None, actual: TypedColumn) -> bool:
+    """Whether a name that is not resolved hides if the types are the same; what is expected may be anything, or that name."""
+    if expected is None or expected.type == actual.type or expected.type in _ANYTHING:
+        return False
+    return actual.type.startswith(_UNRESOLVED) or expected.type.startswith(_UNRESOLVED)
+
+
 def describe(column: TypedColumn) -> str:
     """A column as types.ts writes it."""
     whole = f"{column.type}{' | null' if column.nullable else ''}"
@@ -116,7 +160,7 @@ def enum_of(schema: TypedSchema, column: TypedColumn) -> str:
 
 def _column(truth: Side, table: str, expected: TypedColumn, actual: TypedColumn, *, enum_differs: bool) -> Iterator[Difference]:
     name = expected.name
-    if expected.type != actual.type and expected.type not in _ANYTHING and not enum_differs:
+    if expected.type != actual.type and expected.type not in _ANYTHING and not enum_differs and not _untold(expected, actual):
         yield _difference(truth, Kind.TYPE, (table, name), expected.type, actual.type, urgent=False)
     if expected.nullable != actual.nullable and not (expected.type in _ANYTHING and actual.type in _ANYTHING):
         yield _difference(truth, Kind.NULLABILITY, (table, name), _null(expected), _null(actual))

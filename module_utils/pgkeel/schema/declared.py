@@ -139,4 +139,5 @@ def _types(given: Mapping[str, Any]) -> TypedSchema:
         }
         for table in given["tables"]
     }
-    return TypedSchema(tables, {one["enum"]: tuple(one["values"]) for one in given["enums"]})
+    enums = {one["enum"]: tuple(one["values"]) for one in given["enums"]}
+    return TypedSchema(tables, enums, tuple(given.get("unresolved") or ()))

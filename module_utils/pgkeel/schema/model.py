@@ -117,7 +117,10 @@ class TypedColumn:
 
     name: str
     type: str
-    """What a select gives, null taken away: ``string``, ``Date``, ``"A" | "B"``."""
+    """What a select gives, null taken away: ``string``, ``Date``, ``"A" | "B"``.
+
+    ``unresolved Decimal`` where a name in it is of a package that is not installed.
+    """
     nullable: bool
     generated: bool
     """Whether an insert may leave it out."""
@@ -133,3 +136,5 @@ class TypedSchema:
 
     tables: Mapping[str, Mapping[str, TypedColumn]]
     enums: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unresolved: tuple[str, ...] = ()
+    """Tables whose type is made of one from a package that is not installed."""

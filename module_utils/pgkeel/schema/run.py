@@ -11,7 +11,7 @@ from typing import Any
 from .camel_case import camel_cased
 from .checklist import Criterion, Facts, checklist
 from .compare import Comparison, compare, unexplained
-from .compare_types import compare_types, enum_of, filled_by_database, types_of
+from .compare_types import compare_types, dropped_by, enum_of, filled_by_database, left_out, not_installed, types_of, unresolved
 from .declared import Declarations, DeclaredTypes
 from .difference import NOTHING, Difference, Kind, Side, pair_name
 from .drizzle_source import DrizzleSource
@@ -19,7 +19,7 @@ from .explain import Sources, combined_patch, explain
 from .index_migration import FILE, prisma_line
 from .live import BOOKKEEPING
 from .load import require_some
-from .model import Schema, TypedSchema
+from .model import Schema
 from .safety import Compared, type_safety_percent
 from .sides import Known, Request, read
 from .unmigrated import Inventory, Seen, inventory
@@ -194,7 +194,8 @@ def _types_pair(known: Known, declared: Declarations, truth: Side, name: str) ->
         return Pair(name, Verdict.COULD_NOT_VERIFY, (), ("Kysely's types were not read.",), compared=False)
     if truth is not Side.PRISMA:
         prisma = _as_types_name_it(known, kysely, Side.PRISMA)
-        unseen = _dropped(prisma, kysely.generated) if kysely.generated else []
+        dropped = dropped_by(prisma, kysely.generated) if kysely.generated else []
+        unseen = [*dropped, *((table, "") for table in types.unresolved)]
         # Types speak of views as of tables, and the schemas of both sides do not have them.
         views = {one.name for one in known.objects if one.kind in _VIEWS}
         if kysely.generated and Side.PRISMA in known.schemas:
@@ -204,15 +205,18 @@ def _types_pair(known: Known, declared: Declarations, truth: Side, name: str) ->
         known_types = replace(types, tables={table: columns for table, columns in types.tables.items() if table not in views})
         found = compare_types(truth, types_of(_as_types_name_it(known, kysely, truth), types), known_types)
         typed = kysely.generated is not None
-        unverified = [*_left_out(unseen), *([] if typed else [TYPES_UNKNOWN])]
+        unverified = [*left_out(dropped), *not_installed({}, types.unresolved), *([] if typed else [TYPES_UNKNOWN])]
         return replace(_judged(name, _without(found, unseen), unverified, frozenset(unseen)), typed=typed)
     if kysely.generated is None:
         reason = kysely.generation_problem or "it gave no types"
         return Pair(name, Verdict.COULD_NOT_VERIFY, (), (f"prisma-kysely could not generate: {reason}",), compared=False)
     prisma = _as_types_name_it(known, kysely, Side.PRISMA)
-    dropped = _dropped(prisma, kysely.generated)
+    dropped = dropped_by(prisma, kysely.generated)
     expected = filled_by_database(kysely.generated, prisma)
-    return _judged(name, _without(compare_types(truth, expected, types), dropped), _left_out(dropped), frozenset(dropped))
+    untold, absent = unresolved(expected, types)
+    unseen = [*dropped, *((table, "") for table in absent)]
+    told = [*left_out(dropped), *not_installed(untold, absent)]
+    return _judged(name, _without(compare_types(truth, expected, types), unseen), told, frozenset([*unseen, *untold]))
 
 
 def _as_types_name_it(known: Known, kysely: DeclaredTypes | None, side: Side) -> Schema:
@@ -224,21 +228,6 @@ def _as_types_name_it(known: Known, kysely: DeclaredTypes | None, side: Side) ->
 def _without(differences: Iterable[Difference], blind: Sequence[tuple[str, str]]) -> list[Difference]:
     """Those that say something of what both sides can see; `blind` are columns, and tables with an empty column."""
     return [one for one in differences if (one.table, one.column) not in blind and (one.table, "") not in blind]
-
-
-def _left_out(dropped: Sequence[tuple[str, str]]) -> list[str]:
-    return [
-        f"prisma-kysely leaves out {table}{'.' + column if column else ''}: it cannot be compared" for table, column in dropped
-    ]
-
-
-def _dropped(schema: Schema, generated: TypedSchema) -> list[tuple[str, str]]:
-    """Tables, and columns of the other ones, that Prisma migrates and its generators do not see (Unsupported, @@ignore)."""
-    found = [(table, "") for table in schema.tables if table not in generated.tables]
-    for table, columns in generated.tables.items():
-        if table in schema.tables:
-            found += [(table, column) for column in schema.tables[table].columns if column not in columns]
-    return found
 
 
 def _judged(

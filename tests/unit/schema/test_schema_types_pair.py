@@ -95,6 +95,23 @@ def test_without_a_generator_nobody_is_told_to_run_it():
     assert all("prisma generate" in one.fix for one in generated)
 
 
+def test_a_type_from_a_package_that_is_not_installed_could_not_be_verified():
+    """Nobody can tell whether Decimal is a string; that a column is missing, everybody can."""
+    known = Known(schemas={Side.PRISMA: a_schema(price="text", other="text", gone="text")}, types=None)
+    generated = some_types(price="string", other="unresolved Own", gone="string")
+    known.types = replace(some_types(price="unresolved Decimal", other="unresolved Own"), unresolved=("u",))
+    declared = Declarations(
+        kysely=DeclaredTypes(types=known.types, generated=replace(generated, tables={**generated.tables, "u": {}}))
+    )
+    pair = _pair(known, declared, Side.PRISMA, Side.KYSELY)
+    assert [(one.kind, one.column) for one in pair.differences] == [(Kind.MISSING_COLUMN, "gone")]
+    assert pair.unverified == (
+        "The type of t.price (Decimal) comes from a package that is not installed: it cannot be compared",
+        "The type of u comes from a package that is not installed: it cannot be compared",
+    )
+    assert type_safety_percent([_compared(known, declared, pair)]) == 50
+
+
 def test_a_view_that_the_types_have_is_no_table_too_many():
     types = replace(some_types(), tables={**some_types().tables, "v": {"n": TypedColumn("n", "number", False, False)}})
     view = DatabaseObject("view", "v")
