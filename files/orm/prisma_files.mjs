@@ -1,14 +1,13 @@
 // Reading schema.prisma, or a folder of *.prisma files, and asking Prisma's own parser about it.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { filesUnder } from "./sources.mjs";
+import { someFiles } from "./sources.mjs";
 
 const wasm = createRequire(import.meta.url)("@prisma/prisma-schema-wasm");
 
 /** Pairs of path and text. Connection settings are blanked, line for line: Prisma 7 refuses them there, older ones need them. */
 export function readPrisma(path) {
-  const files = filesUnder(path, (name) => name.endsWith(".prisma"));
-  if (files.length === 0) throw new Error(`There is no .prisma file in ${path}`);
+  const files = someFiles(path, (name) => name.endsWith(".prisma"), /\.prisma$/, ".prisma file");
   return files.map((file) => [file, withoutConnection(readFileSync(file, "utf8"))]);
 }
 

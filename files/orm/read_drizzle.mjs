@@ -8,7 +8,7 @@ import { getTableColumns, is } from "drizzle-orm";
 import { CasingCache } from "drizzle-orm/casing";
 import { PgMaterializedView, PgTable, PgView, getMaterializedViewConfig, getTableConfig, getViewConfig, isPgEnum, isPgSchema, pgSchema } from "drizzle-orm/pg-core";
 import ts from "typescript";
-import { answer, filesUnder, isTypeScript } from "./sources.mjs";
+import { answer, isTypeScript, someFiles } from "./sources.mjs";
 
 const require = createRequire(import.meta.url);
 // drizzle-kit passes defaults through JSON, which knows no BigInt: .default(5n) would end it.
@@ -24,11 +24,30 @@ function absent(name) {
   return new Proxy(refuse, { get: (_, key) => (typeof key === "symbol" ? undefined : key === "__esModule" ? true : absent(name)) });
 }
 
+/** What connects to a database is not needed to say what the schema is, and may be called. */
+function connection() {
+  const nothing = function nothing() {};
+  const itself = new Proxy(nothing, {
+    get: (_, key) => (typeof key === "symbol" || key === "then" ? undefined : itself),
+    apply: () => itself,
+    construct: () => itself,
+  });
+  return itself;
+}
+
 function requireFor(application, missing) {
   const fromApplication = createRequire(application);
   return (name) => {
     // drizzle-kit and the schema must share one drizzle-orm.
-    if (name === "drizzle-orm" || name.startsWith("drizzle-orm/")) return require(name);
+    if (name === "drizzle-orm" || name.startsWith("drizzle-orm/")) {
+      try {
+        return require(name);
+      } catch (error) {
+        // drizzle-orm/node-postgres and its like, whose drivers are not beside our drizzle-orm.
+        if (error.code !== "MODULE_NOT_FOUND") throw error;
+        return connection();
+      }
+    }
     try {
       return fromApplication(name);
     } catch (error) {
@@ -305,8 +324,7 @@ function places(inputs, tableName) {
 }
 
 async function read({ drizzle, casing }) {
-  const all = filesUnder(drizzle, isTypeScript);
-  if (all.length === 0) throw new Error(`There is no TypeScript file in ${drizzle}`);
+  const all = someFiles(drizzle, isTypeScript, /\.[cm]?[jt]sx?$/, "TypeScript file");
   // A folder often holds the connection as well: what declares nothing is loaded only where a declaration imports it.
   const declaring = all.filter((file) => readFileSync(file, "utf8").includes("drizzle-orm/pg-core"));
   const files = declaring.length > 0 ? declaring : all;

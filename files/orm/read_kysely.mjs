@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import ts from "typescript";
 import { configOf, dmmfOf, readPrisma } from "./prisma_files.mjs";
-import { answer, filesUnder, isTypeScript, sentence } from "./sources.mjs";
+import { answer, filesUnder, isTypeScript, sentence, someFiles } from "./sources.mjs";
 
 const require = createRequire(import.meta.url);
 const NAMES = ["DB", "Database"];
@@ -300,8 +300,7 @@ async function expectedOf(prisma) {
 async function read({ prisma, kysely, kysely_type: wantedName }) {
   // prisma-kysely runs in a process of its own: the committed types are read meanwhile.
   const pending = prisma ? expectedOf(prisma).catch((error) => ({ problem: sentence(error) })) : null;
-  const files = filesUnder(kysely, (name) => isTypeScript(name) || name.endsWith(".d.ts"));
-  if (files.length === 0) throw new Error(`There is no TypeScript file in ${kysely}`);
+  const files = someFiles(kysely, (name) => isTypeScript(name) || name.endsWith(".d.ts"), /\.[cm]?tsx?$/, "TypeScript file");
   const types = typesOf(files, wantedName || (prisma && typeNameIn(prisma)));
   const generated = await pending;
   const normal = (texts) => texts.map((text) => text.replace(/\s+/g, " ").trim()).sort().join("\n");

@@ -20,6 +20,13 @@ export function filesUnder(path, wanted) {
   return found.sort();
 }
 
+/** Those of a kind (`/\.prisma$/`, "a .prisma file"), at least one: a path to something else is a mistake to be named. */
+export function someFiles(path, wanted, extension, kind) {
+  const found = filesUnder(path, wanted).filter((file) => extension.test(file));
+  if (found.length > 0) return found;
+  throw new Error(statSync(path).isDirectory() ? `There is no ${kind} in ${path}` : `${path} is no ${kind}`);
+}
+
 export const isTypeScript = (name) => /\.(ts|mts|cts)$/.test(name) && !/\.(test|spec|d)\.[mc]?ts$/.test(name);
 
 /** What went wrong in one line, with ANSI colours and the stack taken away. */

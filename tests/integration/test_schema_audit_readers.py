@@ -87,6 +87,29 @@ def test_snake_case_names_come_from_the_casing(tmp_path: Path) -> None:
     assert '"first_name" text' in found["sql"]
 
 
+def test_a_path_to_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
+    prisma, other = written(tmp_path / "schema.prisma", HEADER + MODEL), written(tmp_path / "types.ts", "export type DB = {};")
+    assert read(prisma=other)["prisma"]["problem"] == f"{other} is no .prisma file"
+    found = read(drizzle=prisma, kysely=prisma)
+    assert {found[side]["problem"] for side in found if side != "migrations"} == {f"{prisma} is no TypeScript file"}
+
+
+def test_a_schema_with_the_connection_in_its_file_is_read(tmp_path: Path) -> None:
+    """The driver is beside the application's drizzle-orm and not beside ours."""
+    package = tmp_path / "node_modules" / "pg"
+    package.mkdir(parents=True)
+    written(package / "index.js", "exports.Pool = class {};")
+    text = """
+        import { drizzle } from "drizzle-orm/node-postgres";
+        import { pgTable, text } from "drizzle-orm/pg-core";
+        import { Pool } from "pg";
+        export const a = pgTable("a", { id: text("id") });
+        export const db = drizzle({ client: new Pool(), schema: { a } });
+    """
+    found = read(drizzle=written(tmp_path / "schema.ts", text))["drizzle"]
+    assert [table["table"] for table in found.get("tables", [found])] == ["a"]
+
+
 def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(PgkeelError, match="schema_audit_prisma"):
         read(prisma=tmp_path / "none.prisma")
