@@ -145,13 +145,8 @@ try:
     from ansible.module_utils.pgkeel.postgres.connect import Login, connect
     from ansible.module_utils.pgkeel.postgres.restart_policy import may_restart
     from ansible.module_utils.pgkeel.postgres.settings_files import apply, printable, quote, read, render
-    from ansible.module_utils.pgkeel.postgres.settings_plan import (
-        effective,
-        make_plan,
-        read_server,
-        server_from_document,
-        waiting,
-    )
+    from ansible.module_utils.pgkeel.postgres.settings_plan import effective, make_plan
+    from ansible.module_utils.pgkeel.postgres.settings_server import read_server, server_from_document, waiting
     from ansible.module_utils.pgkeel.postgres.startup_proof import prove_startup, read_memory, refuse_too_much_memory
 
     MISSING = None

@@ -11,7 +11,7 @@ from psycopg.rows import TupleRow
 
 from ..atomic_file import replace_file
 from ..errors import PgkeelError
-from .settings_plan import faults, read_server
+from .settings_server import faults, read_server
 
 HEADER = "# Written by pgkeel and replaced as a whole: put your own settings into 90-operator.conf.\n"
 

@@ -5,74 +5,25 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psycopg
-from psycopg.rows import TupleRow, class_row
-
 from ..errors import PgkeelError
-from .settings import Setting, Value, check, parse_libraries, readable, render_libraries, same, text_of
-
-PRELOAD = "shared_preload_libraries"
-
-# A session that sees one of these sees its own value, not the server's.
-SESSION_SOURCES = frozenset({"client", "database", "database user", "session", "user", "interactive"})
-
-# These show the session's own socket, and 0 where it is not TCP.
-SOCKET_SETTINGS = frozenset({"tcp_keepalives_count", "tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_user_timeout"})
-
-# With these values PostgreSQL reckons a number at its start, and shows that.
-RECKONED: Mapping[str, str] = {
-    "commit_timestamp_buffers": "0",
-    "subtransaction_buffers": "0",
-    "transaction_buffers": "0",
-    "wal_buffers": "-1",
-}
-
-# Libraries whose settings mean nothing until they are preloaded, by the first part of those settings' names. PostgreSQL takes any
-# name of two parts: it may be an application's own, or belong to a library that comes with its first use, as plpgsql does.
-PRELOADED: Mapping[str, str] = {
-    **{
-        name: name
-        for name in (
-            *("auth_delay", "auto_explain", "credcheck", "pg_failover_slots", "pg_hint_plan", "pg_partman_bgw", "pg_prewarm"),
-            *("pg_qualstats", "pg_stat_kcache", "pg_stat_statements", "pg_wait_sampling", "pgaudit", "pglogical", "set_user"),
-            "timescaledb",
-        )
-    },
-    "cron": "pg_cron",
-    "squeeze": "pg_squeeze",
-}
-# A session loads these libraries itself.
-SESSION_PRELOADS = ("session_preload_libraries", "local_preload_libraries")
+from .settings import Setting, Value, check, readable, render_libraries, text_of
+from .settings_libraries import (
+    PRELOADED,
+    library_of,
+    merge_libraries,
+    refuse_missing,
+    refuse_overridden,
+    running_libraries,
+    session_libraries,
+)
+from .settings_server import PRELOAD, FileEntry, Server, refuse_faults, running, runs_with, same_setting
 
 # guc.c, valid_custom_variable_name.
 _CUSTOM = re.compile(r"[^\W\d][\w$]*(?:\.[^\W\d][\w$]*)+")
-
-
-@dataclass(frozen=True)
-class FileEntry:
-    """One line of the configuration files as they are on disk, loaded or not."""
-
-    name: str
-    value: str
-    file: str
-    line: int
-    error: str = ""
-
-
-@dataclass(frozen=True)
-class Server:
-    """What is known of a server before planning."""
-
-    settings: Mapping[str, Setting]
-    """By lower-case name."""
-    entries: Sequence[FileEntry]
-    """In the order in which PostgreSQL reads them: the last one of a name wins."""
-    library_directory: str = ""
-    """Empty where its files cannot be looked at."""
 
 
 @dataclass(frozen=True)
@@ -118,56 +69,6 @@ class Plan:
         return any(change.needs == "restart" or change.name.startswith("ssl") for change in self.changes)
 
 
-def read_server(connection: psycopg.Connection[TupleRow]) -> Server:
-    """Read settings and configuration files; needs a superuser. Raises PgkeelError without one."""
-    try:
-        settings = (
-            connection.cursor(row_factory=class_row(Setting))
-            .execute(
-                """
-                SELECT name, coalesce(setting, '') AS value, coalesce(unit, '') AS unit, vartype, context,
-                       coalesce(min_val, '') AS minimum, coalesce(max_val, '') AS maximum, coalesce(enumvals, '{}') AS choices,
-                       coalesce(boot_val, '') AS default, source, coalesce(sourcefile, '') AS source_file, pending_restart,
-                       short_desc = 'GUC placeholder variable' AS placeholder
-                FROM pg_settings
-                """
-            )
-            .fetchall()
-        )
-        entries = (
-            connection.cursor(row_factory=class_row(FileEntry))
-            .execute(
-                """
-                SELECT coalesce(lower(name), '') AS name, coalesce(setting, '') AS value, coalesce(sourcefile, '') AS file,
-                       coalesce(sourceline, 0) AS line, coalesce(error, '') AS error
-                FROM pg_file_settings ORDER BY seqno
-                """
-            )
-            .fetchall()
-        )
-        directory = connection.execute("SELECT setting FROM pg_config WHERE name = 'PKGLIBDIR'").fetchone()
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise PgkeelError("This login may not read the server's configuration files", "Connect as a superuser") from error
-    return Server({setting.name.lower(): setting for setting in settings}, entries, str(directory[0]) if directory else "")
-
-
-def server_from_document(document: Mapping[str, Any]) -> Server:
-    """A server that is not there yet, from what a new cluster of this version says of itself.
-
-    ``document`` has ``settings`` and ``entries``, lists of mappings with the fields of Setting and FileEntry.
-    Raises PgkeelError for anything else.
-    """
-    try:
-        names = {field.name for field in fields(Setting)}
-        settings = [Setting(**{key: row[key] for key in row if key in names}) for row in document["settings"]]
-        entries = [FileEntry(**row) for row in document["entries"]]
-    except (KeyError, TypeError) as error:
-        raise PgkeelError(
-            f"The description of a new server cannot be read: {error}", "Make it anew with tools/fresh_server"
-        ) from error
-    return Server({setting.name.lower(): setting for setting in settings}, entries)
-
-
 def effective(server: Server, plan: Plan, restart_file: Path, reload_file: Path) -> dict[str, str]:
     """What all configuration files come to with the plan's own two in place: texts by name."""
     ours = (restart_file, reload_file)
@@ -175,48 +76,6 @@ def effective(server: Server, plan: Plan, restart_file: Path, reload_file: Path)
     for file, texts in ((restart_file, plan.restart_file), (reload_file, plan.reload_file)):
         result |= {name: text for name, text in texts.items() if _later_entry(server, name, ours, file) is None}
     return result
-
-
-def waiting(server: Server, ours: Sequence[Path]) -> bool:
-    """Whether our files, as they are on disk, hold a setting that the server has not been started with."""
-    for entry in server.entries:
-        setting = server.settings.get(entry.name)
-        if Path(entry.file) not in ours or setting is None or setting.context != "postmaster":
-            continue
-        last = [other for other in server.entries if other.name == entry.name][-1]
-        if last is entry and not _runs_with(server, entry.name, setting, entry.value):
-            return True
-    return False
-
-
-def faults(server: Server) -> list[FileEntry]:
-    """Lines that PostgreSQL cannot load: a reload would change nothing, a restart would fail."""
-    return [entry for entry in server.entries if entry.error and not _waits(server, entry)]
-
-
-def _waits(server: Server, entry: FileEntry) -> bool:
-    if not entry.file:
-        # A setting that is gone from the files and goes back with the next restart: PostgreSQL lists it without a place.
-        return True
-    # A changed setting that needs a restart is listed with the very remark that a bad value gets: only the value parts them.
-    setting = server.settings.get(entry.name)
-    if entry.error != "setting could not be applied" or setting is None or setting.context != "postmaster":
-        return False
-    try:
-        check(setting, entry.value)
-    except PgkeelError:
-        return False
-    return True
-
-
-def refuse_faults(server: Server, ours: Sequence[Path]) -> None:
-    """Raise PgkeelError for a fault in a file that is not ours to rewrite."""
-    for entry in faults(server):
-        if Path(entry.file) not in ours:
-            raise PgkeelError(
-                f"PostgreSQL cannot load its configuration: {entry.error} in {entry.file}, line {entry.line}",
-                "Mend that line and run again; nothing was changed",
-            )
 
 
 def make_plan(
@@ -237,8 +96,8 @@ def make_plan(
     ours = (restart_file, reload_file)
     refuse_faults(server, ours)
     libraries = merge_libraries(server, preload, ours)
-    _refuse_missing(server, [name for name in libraries if not (libraries_later and name in preload)], preload)
-    loaded = _running_libraries(server)
+    refuse_missing(server, [name for name in libraries if not (libraries_later and name in preload)], preload)
+    loaded = running_libraries(server)
     texts, plain, restarts = _sort(server, wanted, libraries, loaded)
     if libraries:
         texts[PRELOAD] = restarts[PRELOAD] = render_libraries(libraries)
@@ -247,12 +106,12 @@ def make_plan(
     for name, text in sorted(texts.items()):
         other = _later_entry(server, name, ours, restart_file if name in restarts else reload_file)
         setting = server.settings.get(name)
-        if other and not (setting and _same(name, setting, other.value, text)):
+        if other and not (setting and same_setting(name, setting, other.value, text)):
             if name == PRELOAD:
-                _refuse_overridden(other, libraries)
+                refuse_overridden(other, libraries)
             shadowed.append({"name": name, "wanted": text, "effective": other.value, "file": other.file})
             continue
-        if setting and setting.source == "command line" and not _runs_with(server, name, setting, text):
+        if setting and setting.source == "command line" and not runs_with(server, name, setting, text):
             # No file and no restart changes it.
             shadowed.append(
                 {"name": name, "wanted": text, "effective": readable(setting, setting.value), "file": "PostgreSQL's command line"}
@@ -264,44 +123,6 @@ def make_plan(
     changes += _reverted(server, texts, ours)
     pending = sorted(name for name, setting in server.settings.items() if setting.pending_restart)
     return Plan(restarts, plain, sorted(changes, key=lambda change: change.name), shadowed, libraries, pending)
-
-
-def merge_libraries(server: Server, preload: Sequence[str], ours: Sequence[Path]) -> list[str]:
-    """What any other file preloads, in its order, then ours that are missing: nobody's library is dropped."""
-    foreign = [entry.value for entry in server.entries if entry.name == PRELOAD and Path(entry.file) not in ours]
-    return list(dict.fromkeys([name for value in foreign for name in parse_libraries(value)] + list(preload)))
-
-
-def _running_libraries(server: Server) -> list[str]:
-    setting = server.settings.get(PRELOAD)
-    return parse_libraries(setting.value) if setting else []
-
-
-def _library_path(server: Server, name: str) -> Path:
-    path = name.replace("$libdir", server.library_directory)
-    full = Path(path) if "/" in path else Path(server.library_directory) / path
-    return full if full.suffix == ".so" else full.with_name(full.name + ".so")
-
-
-def _refuse_missing(server: Server, libraries: Sequence[str], preload: Sequence[str]) -> None:
-    for name in libraries if server.library_directory else ():
-        path = _library_path(server, name)
-        if not path.exists():
-            owner = "" if name in preload else ", which another configuration file asks for,"
-            raise PgkeelError(
-                f"The library {name}{owner} is not installed: there is no {path}, and PostgreSQL would not start",
-                "Install the package that brings it, or remove it from the libraries to preload; nothing was changed",
-            )
-
-
-def _refuse_overridden(entry: FileEntry, libraries: Sequence[str]) -> None:
-    missing = [name for name in libraries if name not in parse_libraries(entry.value)]
-    if missing:
-        undo = "run ALTER SYSTEM RESET shared_preload_libraries" if "auto.conf" in entry.file else "remove that line"
-        raise PgkeelError(
-            f"{entry.file} overrides pgkeel and preloads {entry.value!r}, which leaves out {', '.join(missing)}",
-            f"Declare {', '.join(libraries)} as the libraries to preload, then {undo}; nothing was changed",
-        )
 
 
 def _sort(
@@ -325,31 +146,16 @@ def _sort(
         texts[name] = text_of(value)
         setting = server.settings.get(name)
         unknown = setting is None or setting.placeholder
-        waits = unknown and _library(name, [library for library in libraries if library not in loaded]) is not None
+        waits = unknown and library_of(name, [library for library in libraries if library not in loaded]) is not None
         if setting is not None and not unknown:
             check(setting, texts[name])
         elif not waits:
-            _refuse_unknown(server, name, libraries, _session_libraries(server, wanted))
+            _refuse_unknown(server, name, libraries, session_libraries(server, wanted))
         # A library's settings stay beside the preloading whether it is loaded yet or not, or they would move later.
         beside = waits or ("." in name and not unknown)
         target = restarts if beside or (setting and setting.context == "postmaster") else plain
         target[name] = texts[name]
     return texts, plain, restarts
-
-
-def _library(name: str, libraries: Sequence[str]) -> str | None:
-    """Which of the libraries a setting is named after."""
-    prefix, dot, _ = name.partition(".")
-    for library in libraries if dot else ():
-        if prefix in {library.lower(), library.lower().removeprefix("pg_")}:
-            return library
-    return None
-
-
-def _session_libraries(server: Server, wanted: Mapping[str, Value]) -> list[str]:
-    own = [text_of(value) for name, value in wanted.items() if name.lower() in SESSION_PRELOADS]
-    there = [server.settings[name].value for name in SESSION_PRELOADS if name in server.settings]
-    return [library for text in own or there for library in parse_libraries(text)]
 
 
 def _refuse_unknown(server: Server, name: str, loaded: Sequence[str], later: Sequence[str]) -> None:
@@ -362,11 +168,11 @@ def _refuse_unknown(server: Server, name: str, loaded: Sequence[str], later: Seq
     prefixes = {other.partition(".")[0] for other in known if "." in other}
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     cure = f"Did you mean {near[0]}" if near else "See pg_settings for the names that it has"
-    if prefix in prefixes or _library(name, loaded):
+    if prefix in prefixes or library_of(name, loaded):
         raise PgkeelError(f"The library {prefix} has no setting {name!r}; nothing was changed", cure)
     if not dot or not _CUSTOM.fullmatch(name):
         raise PgkeelError(f"PostgreSQL has no setting {name!r}; nothing was changed", cure)
-    if _library(name, later):
+    if library_of(name, later):
         return
     if prefix in PRELOADED:
         raise PgkeelError(
@@ -395,36 +201,13 @@ def _later_entry(server: Server, name: str, ours: Sequence[Path], home: Path) ->
     return winner
 
 
-def _same(name: str, setting: Setting, one: str, other: str) -> bool:
-    if name == PRELOAD:
-        return parse_libraries(one) == parse_libraries(other)
-    return same(setting, one, other)
-
-
 def _change(server: Server, name: str, text: str, *, waits: bool) -> Change | None:
     setting = server.settings.get(name)
     if setting is None or (setting.placeholder and waits):
         return Change(name, None, text, "restart" if waits else "reload")
-    if _runs_with(server, name, setting, text):
+    if runs_with(server, name, setting, text):
         return None
-    return Change(name, readable(setting, _running(server, name, setting)), _shown(setting, text), _needs(setting))
-
-
-def _running(server: Server, name: str, setting: Setting) -> str:
-    hidden = setting.source in SESSION_SOURCES or name in SOCKET_SETTINGS
-    # So it is shown until PostgreSQL archives, and archiving may wait for a restart.
-    if not hidden and not (name == "archive_command" and setting.value == "(disabled)"):
-        return setting.value
-    # The files tell the server's value, as far as they are loaded.
-    entries = [entry.value for entry in server.entries if entry.name == name]
-    return entries[-1] if entries else setting.default
-
-
-def _runs_with(server: Server, name: str, setting: Setting, text: str) -> bool:
-    if name in RECKONED and same(setting, text, RECKONED[name]):
-        # A number that somebody chose has another source.
-        return setting.source in {"default", "override"}
-    return _same(name, setting, _running(server, name, setting), text)
+    return Change(name, readable(setting, running(server, name, setting)), _shown(setting, text), _needs(setting))
 
 
 def _shown(setting: Setting, text: str) -> str:
@@ -444,7 +227,7 @@ def _reverted(server: Server, texts: Mapping[str, str], ours: Sequence[Path]) ->
             continue
         others = [entry.value for entry in server.entries if entry.name == name and Path(entry.file) not in ours]
         new = others[-1] if others else setting.default
-        if not _runs_with(server, name, setting, new):
-            old = readable(setting, _running(server, name, setting))
+        if not runs_with(server, name, setting, new):
+            old = readable(setting, running(server, name, setting))
             changes.append(Change(name, old, new if others else readable(setting, new), _needs(setting)))
     return changes

@@ -14,7 +14,7 @@ from ..errors import PgkeelError
 from .connect import connect
 from .proving_ground import Ground, proving_ground
 from .settings import BOOLEANS, BYTES, canonical, check
-from .settings_plan import Server, read_server
+from .settings_server import Server, read_server
 
 MIB = 1024 * 1024
 # A server whose shared memory is nearly all there is has none left for its sessions and the kernel.

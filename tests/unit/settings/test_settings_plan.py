@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from pgkeel.errors import PgkeelError
 from pgkeel.postgres.settings import Setting
-from pgkeel.postgres.settings_plan import FileEntry, Server, make_plan, waiting
+from pgkeel.postgres.settings_plan import make_plan
+from pgkeel.postgres.settings_server import FileEntry, Server, waiting
 
 CONF = "/etc/pg/conf.d"
 RESTART, RELOAD = Path(CONF, "10-pgkeel-restart.conf"), Path(CONF, "20-pgkeel-reload.conf")

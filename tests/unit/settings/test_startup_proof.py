@@ -8,7 +8,8 @@ from pgkeel.errors import PgkeelError
 from pgkeel.postgres.proving_ground import _fatal_line
 from pgkeel.postgres.settings import Setting
 from pgkeel.postgres.settings_files import keep, last_started, put_back, replace
-from pgkeel.postgres.settings_plan import FileEntry, Server, effective, make_plan, server_from_document, waiting
+from pgkeel.postgres.settings_plan import effective, make_plan
+from pgkeel.postgres.settings_server import FileEntry, Server, server_from_document, waiting
 from pgkeel.postgres.startup_proof import (
     _for_another_folder,
     _refuse_huge_pages,
