@@ -11,18 +11,19 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from ..postgres.index_declaration import IndexDeclaration, create_index
+from ..postgres.index_declaration import create_index
 from .aging import age
 from .candidates import GIN_METHODS, Candidate, merged
 from .choice import Choice, Costed, Option, Price, choose, described
 from .confidence import Evidence, confidence
-from .entry_length import LONGEST_ENTRY, LONGEST_NOW, WORTH_SAYING, longest_entries
+from .entry_length import LONGEST_ENTRY, LONGEST_NOW, longest_entries
 from .facts import Catalog, Policies, Writes
 from .facts_read import read_catalog
 from .model import Kind, Recommendation, Skipped, State, Workload
 from .prepare import Preparation, Ready, prepare
 from .prices import price_of
 from .proof import Proof, gained_ms, prove
+from .reasons import reason_of
 from .rivals import greedy_set, is_single
 from .whatif import Planner, cost_table, real_costs
 
@@ -34,7 +35,6 @@ WHOLE_BUDGET_SHARE = 0.01
 MOST_PROVED = 20
 FILL_SECONDS = 15.0
 CLEARLY_BETTER = 0.01
-UNKNOWN_WRITES = " What it costs those who write the table could not be measured on the copy: look at a write before and after."
 LONGEST_SHOWN = 4_000
 """Characters of a statement in a result."""
 
@@ -343,17 +343,9 @@ def _recommendation(
     if candidate.needs_extension:
         wanted = sql.Identifier(candidate.needs_extension)
         extension = sql.SQL("CREATE EXTENSION IF NOT EXISTS {}; ").format(wanted).as_string(None)
-    reason = explained(index, len(served), weight, gain) + (UNKNOWN_WRITES if proved and not evidence.write_known else "")
-    if longest > WORTH_SAYING:
-        reason += (
-            f" Its longest entry has {longest} bytes now: look at how long these values may become, as a row whose entry has"
-            f" more than {LONGEST_ENTRY} would be refused."
-        )
-    if bound:
-        reason += (
-            f" Row security of {', '.join(bound)} binds roles that run such statements: what its policies add is not in the plans"
-            " that were looked at, as the copy is read as superuser."
-        )
+    reason = reason_of(
+        index, len(served), weight, gain, longest=longest, bound=bound, writes_known=not proved or evidence.write_known
+    )
     return Recommendation(
         kind=Kind.CREATE_INDEX,
         subject=f"{index.schema}.{index.table}",
@@ -389,17 +381,4 @@ def _bound_by_policies(served: set[int], statements: Sequence[Ready], policies: 
             for use in ready.usage.uses
             if ready.statement.users & policies.get(use.table.id, frozenset())
         }
-    )
-
-
-def explained(index: IndexDeclaration, statements: int, weight_ms: float, gain: float) -> str:
-    """Why the index was chosen, in one sentence."""
-    keys = ", ".join(key.column or key.expression for key in index.keys)
-    kind = "" if index.method == "btree" else f" {index.method.upper()}"
-    more = f", with {', '.join(index.include)} beside them so that the table need not be read" if index.include else ""
-    part = f", for the rows with {index.where} only" if index.where else ""
-    count = "one statement that takes" if statements == 1 else f"{statements} statements that take"
-    return (
-        f"A{kind or 'n'} index on {index.schema}.{index.table} ({keys}){more}{part} serves {count} {weight_ms / 1000:.1f} s"
-        f" in the window; the planner expects to save {gain:.0%} of it."
     )
