@@ -14,14 +14,14 @@ from integration.conftest import ROOT, Server
 
 @pytest.fixture(scope="module")
 def large(server: Server) -> Iterator[str]:
-    """A database whose backup takes some seconds."""
+    """A database whose backup and restore take some seconds, also where nothing else runs: progress is told once in each."""
     name = "it_playbooks"
     with psycopg.connect(host=server.socket_dir, user="postgres", dbname="postgres", autocommit=True) as admin:
         admin.execute(f"DROP DATABASE IF EXISTS {name}")
         admin.execute(f"CREATE DATABASE {name} TEMPLATE template0")
         with psycopg.connect(host=server.socket_dir, user="postgres", dbname=name, autocommit=True) as session:
             session.execute("CREATE EXTENSION pgcrypto")
-            session.execute("CREATE TABLE large AS SELECT n, gen_random_bytes(1000) FROM generate_series(1, 80000) n")
+            session.execute("CREATE TABLE large AS SELECT n, gen_random_bytes(1000) FROM generate_series(1, 250000) n")
         yield name
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
