@@ -98,3 +98,14 @@ def test_only_what_was_not_loaded_could_not_be_verified():
     assert type_safety_percent([_compared(known, Declarations(), pair)]) == 50
     gone = [Difference(Side.PRISMA, Side.DRIZZLE, kind, "t", "e", "x", NOTHING) for kind in (Kind.MISSING_COLUMN, Kind.INDEX)]
     assert visible(gone, unread) == gone[:1]
+
+
+@pytest.mark.parametrize(
+    ("column", "kind", "hidden"),
+    [("e", Kind.TYPE, True), ("a,e", Kind.TYPE, True), ("id", Kind.TYPE, False), ("e", Kind.ENUM, False)],
+)
+def test_only_what_is_said_of_its_own_columns_may_come_of_it(column, kind, hidden):
+    unread = Unread("t", ("e",), frozenset({Kind.TYPE}), "no such type", "vector(3)")
+    for table in ("t", "other"):
+        difference = Difference(Side.PRISMA, Side.DRIZZLE, kind, table, column, "a", "b")
+        assert unread.hides(difference) == (hidden and table == "t")
